@@ -1,0 +1,54 @@
+package profile
+
+import "time"
+
+// ChangeKind says what happened to a profile.
+type ChangeKind uint8
+
+// The kinds of change.
+const (
+	Created      ChangeKind = iota + 1 // a profile came to be
+	Observed                           // an event was recorded (Event names it)
+	TraitChanged                       // the golden value of traits changed (Names)
+	ConsentActed                       // a consent act was recorded
+	Linked                             // a must-link was declared
+	Unlinked                           // evidence lost linking power or a cannot-link was declared
+	Retracted                          // evidence was removed with its events
+	Merged                             // Other ended and lives on in Profile
+	Split                              // Other came out of Profile
+	Restricted                         // processing was stopped or resumed
+	Erased                             // the person was erased
+)
+
+var changeKindNames = [...]string{
+	"unknown", "created", "observed", "trait", "consent", "linked", "unlinked",
+	"retracted", "merged", "split", "restricted", "erased",
+}
+
+func (k ChangeKind) String() string {
+	if int(k) < len(changeKindNames) {
+		return changeKindNames[k]
+	}
+	return changeKindNames[0]
+}
+
+// Change is one row of the change feed. It carries keys, never payloads: read
+// the event or the profile for what they hold now.
+type Change struct {
+	// Seq is the gapless position in the feed, from 1.
+	Seq uint64 `json:"seq"`
+	// Kind says what happened.
+	Kind ChangeKind `json:"kind"`
+	// Profile is the customer concerned, by the ID at the time of the change.
+	Profile ID `json:"profile"`
+	// Other is the second customer of a merge or split.
+	Other ID `json:"other,omitempty"`
+	// Event is the event observed or removed.
+	Event string `json:"event,omitempty"`
+	// Names are the traits that changed.
+	Names []string `json:"names,omitempty"`
+	// RecordedAt is when the directory learned of it.
+	RecordedAt time.Time `json:"recorded_at"`
+	// Mode is that of the input that caused the change.
+	Mode Mode `json:"mode,omitempty"`
+}

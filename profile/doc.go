@@ -1,0 +1,2 @@
+// Package profile answers who a customer is.
+package profile
