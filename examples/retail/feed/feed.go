@@ -27,13 +27,14 @@ const (
 	MemberJoined    = "member.joined"    // card: the membership number; the identifier member/<brand> is there too
 	OrderPlaced     = "order.placed"     // order_id, cart_id, channel; Event.Order
 	OrderPaid       = "order.paid"       // order_id, cart_id, channel; Event.Order
+	PaymentPending  = "payment.pending"  // order_id, amount: tenders were chosen and never confirmed
 	OrderShipped    = "order.shipped"    // order_id; Event.Order
 	OrderReceived   = "order.received"   // order_id, promised_by where there was a promise; Event.Order
 	OrderCompleted  = "order.completed"  // order_id; Event.Order
 	OrderClosed     = "order.closed"     // order_id; Event.Order
 	OrderReturned   = "order.returned"   // order_id; Event.Order
 	OrderRefunded   = "order.refunded"   // order_id; Event.Order
-	ReviewPosted    = "review.posted"    // review_id, order_id, stars, text
+	ReviewPosted    = "review.posted"    // review_id, order_id, stars, title, text, invited_at; one event per review and order
 	SurveyAnswered  = "survey.answered"  // survey, invitation, score, text
 	ComplaintFiled  = "complaint.filed"  // case_id, order_id, topic
 	ComplaintClosed = "complaint.closed" // case_id
