@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // ChangeKind says what happened to a profile.
 type ChangeKind uint8
@@ -30,6 +34,19 @@ func (k ChangeKind) String() string {
 		return changeKindNames[k]
 	}
 	return changeKindNames[0]
+}
+
+// MarshalText writes the name of k.
+func (k ChangeKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (k *ChangeKind) UnmarshalText(b []byte) error {
+	i := slices.Index(changeKindNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("profile: unknown kind of change %q", b)
+	}
+	*k = ChangeKind(i)
+	return nil
 }
 
 // Change is one row of the change feed. It carries keys, never payloads: read

@@ -38,6 +38,19 @@ func (k ValueKind) String() string {
 	return "kind(" + strconv.Itoa(int(k)) + ")"
 }
 
+// MarshalText writes the name of k.
+func (k ValueKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (k *ValueKind) UnmarshalText(b []byte) error {
+	i := slices.Index(valueKindNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("%w: unknown kind of value", ErrValue)
+	}
+	*k = ValueKind(i)
+	return nil
+}
+
 // Value is a typed trait or property. It is a small comparable struct: values
 // of equal kind and content are ==, may be map keys and cost no allocation to
 // compare. There are no floats, because sums of floats depend on their order.

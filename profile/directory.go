@@ -1,0 +1,215 @@
+package profile
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config sets up a [Directory]. The zero Config keeps everything in memory,
+// with [DefaultKinds] and the Latest policy for every trait.
+type Config struct {
+	// Kinds declares the identifiers. Default: DefaultKinds().
+	Kinds []Kind
+	// Normalizers are the caller's own, by the name that a Kind gives. They
+	// go before the built-in ones.
+	Normalizers map[string]Normalizer
+	// Traits declares rules for traits. A trait without one is Latest.
+	Traits []TraitRule
+	// Sources ranks the sources of events, best first; those not listed rank last.
+	Sources []string
+	// MaxAhead is how far in the future an event may lie, for clocks that
+	// run fast. Default: 24 hours. Negative: not at all.
+	MaxAhead time.Duration
+	// KeepChanges is how many rows of the change feed are kept at least; a
+	// cursor before them gets [ErrCursorExpired]. Default: 0, all.
+	KeepChanges int
+	// Now is the clock by which the directory records. Default: time.Now.
+	Now func() time.Time
+	// NewID mints the IDs of profiles; each must be new and valid. Default:
+	// UUID version 7.
+	NewID func() ID
+}
+
+// Directory knows who the customers are. All methods are safe for concurrent use.
+type Directory struct {
+	rules    *rules
+	now      func() time.Time
+	maxAhead int64 // microseconds
+
+	mu    sync.RWMutex
+	graph *graph
+}
+
+// New makes a Directory. An error matches [ErrConfig] and names the field.
+func New(cfg Config) (*Directory, error) {
+	r, err := compileRules(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.KeepChanges < 0 {
+		return nil, fmt.Errorf("%w: KeepChanges is negative", ErrConfig)
+	}
+	now := cfg.Now
+	if now == nil {
+		now = time.Now
+	}
+	newID := cfg.NewID
+	if newID == nil {
+		newID = func() ID { return mintID(now()) }
+	}
+	maxAhead := cfg.MaxAhead
+	switch {
+	case maxAhead == 0:
+		maxAhead = 24 * time.Hour
+	case maxAhead < 0:
+		maxAhead = 0
+	}
+	return &Directory{
+		rules:    r,
+		now:      now,
+		maxAhead: maxAhead.Microseconds(),
+		graph:    newGraph(r, now, newID, cfg.KeepChanges),
+	}, nil
+}
+
+// mintID makes a UUID of version 7 (RFC 9562): 48 bits of milliseconds, then
+// randomness.
+func mintID(now time.Time) ID {
+	var b [16]byte
+	rand.Read(b[6:]) // never fails, by its contract
+	ms := uint64(now.UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (40 - 8*i))
+	}
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	var text [36]byte
+	hex.Encode(text[:8], b[:4])
+	hex.Encode(text[9:13], b[4:6])
+	hex.Encode(text[14:18], b[6:8])
+	hex.Encode(text[19:23], b[8:10])
+	hex.Encode(text[24:], b[10:])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return ID(text[:])
+}
+
+// rules is the configuration made ready. It does not change.
+type rules struct {
+	kinds   map[string]*kind
+	traits  map[string]TraitRule
+	sources map[string]int
+
+	scopedMu sync.RWMutex
+	scoped   map[string]*scoped
+}
+
+// limit is how many values count together, and how many there may be.
+type limit struct {
+	kind   string // names and orders limits
+	most   int
+	within int64 // microseconds; 0 for ever
+}
+
+func compileRules(cfg Config) (*rules, error) {
+	kinds := cfg.Kinds
+	if kinds == nil {
+		kinds = DefaultKinds()
+	}
+	r := &rules{
+		kinds:   make(map[string]*kind, len(kinds)),
+		traits:  make(map[string]TraitRule, len(cfg.Traits)),
+		sources: ranking(cfg.Sources),
+		scoped:  map[string]*scoped{},
+	}
+	for _, k := range kinds {
+		c, err := compileKind(k, cfg.Normalizers)
+		if err != nil {
+			return nil, err
+		}
+		if r.kinds[k.Name] != nil {
+			return nil, fmt.Errorf("%w: Kinds: %s is declared twice", ErrConfig, k.Name)
+		}
+		if k.Limit > 0 && !k.PerScope {
+			c.limit = newLimit(c, k.Name)
+		}
+		r.kinds[k.Name] = c
+	}
+	for _, t := range cfg.Traits {
+		switch {
+		case t.Name == "" || len(t.Name) > maxName || checkText(t.Name) != nil:
+			return nil, fmt.Errorf("%w: Traits: a name is 1 to %d bytes of text", ErrConfig, maxName)
+		case t.Policy > Union:
+			return nil, fmt.Errorf("%w: Traits: %s: Policy is unknown", ErrConfig, t.Name)
+		case t.Type > TagSet:
+			return nil, fmt.Errorf("%w: Traits: %s: Type is unknown", ErrConfig, t.Name)
+		}
+		if _, ok := r.traits[t.Name]; ok {
+			return nil, fmt.Errorf("%w: Traits: %s is declared twice", ErrConfig, t.Name)
+		}
+		r.traits[t.Name] = t
+	}
+	return r, nil
+}
+
+func newLimit(k *kind, name string) *limit {
+	return &limit{kind: name, most: k.Limit, within: k.Within.Microseconds()}
+}
+
+// name resolves an identifier's kind and scope and normalizes its value.
+func (r *rules) name(id Identifier, brand string) (name, Reason) {
+	s, reason := r.scopedKind(id.Kind, brand)
+	if reason != 0 {
+		return name{}, reason
+	}
+	v, reason := s.clean(id.Value)
+	if reason != 0 {
+		return name{}, reason
+	}
+	return name{kind: s, value: v}, 0
+}
+
+func (r *rules) scopedKind(full, brand string) (*scoped, Reason) {
+	if s := r.knownScope(full); s != nil && (brand == "" || !s.ByBrand || s.full != s.Name) {
+		return s, 0
+	}
+	base, scope, _ := strings.Cut(full, "/")
+	k := r.kinds[base]
+	switch {
+	case k == nil:
+		return nil, ReasonUnknownKind
+	case len(full) > MaxValueBytes:
+		return nil, ReasonTooLong
+	case checkText(full) != nil:
+		return nil, ReasonMalformed
+	}
+	if scope == "" {
+		full = base
+		if k.ByBrand && brand != "" {
+			full = base + "/" + brand
+		}
+	}
+	if s := r.knownScope(full); s != nil {
+		return s, 0
+	}
+	r.scopedMu.Lock()
+	defer r.scopedMu.Unlock()
+	if s := r.scoped[full]; s != nil {
+		return s, 0
+	}
+	s := &scoped{kind: k, full: strings.Clone(full), limit: k.limit}
+	if k.PerScope {
+		s.limit = newLimit(k, s.full)
+	}
+	r.scoped[s.full] = s
+	return s, 0
+}
+
+func (r *rules) knownScope(full string) *scoped {
+	r.scopedMu.RLock()
+	defer r.scopedMu.RUnlock()
+	return r.scoped[full]
+}

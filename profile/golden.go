@@ -1,0 +1,141 @@
+package profile
+
+import (
+	"slices"
+	"sort"
+	"strings"
+)
+
+// traitID numbers the name of a trait.
+func (g *graph) traitID(name string) uint32 {
+	if id, ok := g.traitIDs[name]; ok {
+		return id
+	}
+	id := uint32(len(g.traits))
+	rule := g.rules.traits[name]
+	t := trait{name: strings.Clone(name), policy: rule.Policy, typ: rule.Type}
+	if len(rule.Sources) > 0 {
+		t.ranks = ranking(rule.Sources)
+	}
+	g.traits = append(g.traits, t)
+	g.traitIDs[t.name] = id
+	return id
+}
+
+// report folds the traits of an event into its evidence and its profile. It
+// returns the traits whose golden value changed and the names of those refused.
+func (g *graph) report(e *evidence, rec *record) (changed []uint32, refused []string) {
+	if len(rec.event.Traits) == 0 {
+		return nil, nil
+	}
+	src := g.sources.id(rec.event.Source)
+	for name, v := range rec.event.Traits {
+		id := g.traitID(name)
+		t := &g.traits[id]
+		if !t.accepts(v) {
+			if v.kind != None {
+				refused = append(refused, name)
+			}
+			continue
+		}
+		c := candidate{trait: id, src: src, val: v, at: rec.at, event: rec.event.ID}
+		switch t.policy {
+		case Sum:
+			c.total = totalOf(v)
+			c.val = c.total.value()
+		case Union:
+			c.val = Tags(tagsOf(v)...)
+		}
+		if g.contribute(e, &c) {
+			changed = append(changed, id)
+		}
+	}
+	slices.Sort(refused)
+	return changed, refused
+}
+
+func (g *graph) refusedTraits(ev *Event) []string {
+	var refused []string
+	for name, v := range ev.Traits {
+		if t := &g.traits[g.traitID(name)]; v.kind != None && !t.accepts(v) {
+			refused = append(refused, name)
+		}
+	}
+	slices.Sort(refused)
+	return refused
+}
+
+// contribute adds a candidate to its evidence and reports whether the golden
+// value of the profile changed.
+func (g *graph) contribute(e *evidence, c *candidate) bool {
+	home := e.home
+	t := &g.traits[c.trait]
+	i := sort.Search(len(e.traits), func(i int) bool {
+		x := &e.traits[i]
+		return x.trait > c.trait || x.trait == c.trait && x.src >= c.src
+	})
+	if home != nil && home.golden == nil {
+		other := i > 0 && e.traits[i-1].trait == c.trait ||
+			i < len(e.traits) && e.traits[i].trait == c.trait && e.traits[i].src != c.src
+		if !other {
+			return g.fold(&e.traits, i, c, t)
+		}
+		home.golden = slices.Clone(e.traits)
+	}
+	g.fold(&e.traits, i, c, t)
+	if home == nil {
+		return false
+	}
+	return g.foldGolden(&home.golden, c)
+}
+
+// fold combines c into the candidate at i if that is of the same trait and
+// source, else inserts it there; it reports whether a value changed.
+func (g *graph) fold(list *[]candidate, i int, c *candidate, t *trait) bool {
+	if i < len(*list) && (*list)[i].trait == c.trait && (*list)[i].src == c.src {
+		return t.combine(&(*list)[i], c, &g.sources)
+	}
+	*list = slices.Insert(*list, i, *c)
+	return !c.val.IsZero()
+}
+
+func (g *graph) foldGolden(golden *[]candidate, c *candidate) bool {
+	i := sort.Search(len(*golden), func(i int) bool { return (*golden)[i].trait >= c.trait })
+	if i < len(*golden) && (*golden)[i].trait == c.trait {
+		return g.traits[c.trait].combine(&(*golden)[i], c, &g.sources)
+	}
+	*golden = slices.Insert(*golden, i, *c)
+	return !c.val.IsZero()
+}
+
+// traitsOf are the golden candidates of a profile, by trait.
+func (c *cluster) traitsOf() []candidate {
+	if c.golden != nil || len(c.evidence) == 0 {
+		return c.golden
+	}
+	return c.evidence[0].traits
+}
+
+// mergeGolden prepares the golden record of a for the evidence of b.
+func (g *graph) mergeGolden(a, b *cluster) {
+	if len(b.evidence) == 0 {
+		return
+	}
+	if a.golden == nil {
+		a.golden = slices.Clone(a.traitsOf())
+		if a.golden == nil {
+			a.golden = []candidate{}
+		}
+	}
+	for _, c := range b.traitsOf() {
+		g.foldGolden(&a.golden, &c)
+	}
+}
+
+// names interns the names of traits for the feed.
+func (g *graph) names(ids []uint32) uint32 {
+	if len(ids) > 1 {
+		slices.SortFunc(ids, func(a, b uint32) int { return strings.Compare(g.traits[a].name, g.traits[b].name) })
+	}
+	return g.feed.intern(ids, g.traits)
+}

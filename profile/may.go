@@ -1,0 +1,263 @@
+package profile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ConsentQuery asks for permission to reach a customer.
+type ConsentQuery struct {
+	// Purpose is what for; required.
+	Purpose string `json:"purpose"`
+	// Channel, Address and Brand narrow the question. An act covers a question
+	// where each of its fields is empty or the same, so an act for one channel
+	// says nothing about a question for every channel.
+	Channel string     `json:"channel,omitempty"`
+	Address Identifier `json:"address,omitzero"`
+	Brand   string     `json:"brand,omitempty"`
+}
+
+// ConsentReason says why a permission stands as it does.
+type ConsentReason uint8
+
+// The reasons of a [Permission].
+const (
+	NeverAsked       ConsentReason = iota // no act covers the question
+	ExplicitGrant                         // an explicit grant stands
+	ExplicitRefusal                       // an explicit withdrawal stands
+	InferredGrant                         // only inferred acts cover it, none of them against
+	InferredRefusal                       // an inferred act is against, and no explicit one covers it
+	ConsentExpired                        // the grant is over
+	ProcessingHalted                      // the customer's processing is restricted
+)
+
+var consentReasonNames = [...]string{
+	"never_asked", "explicit_grant", "explicit_refusal", "inferred_grant", "inferred_refusal", "expired", "restricted",
+}
+
+func (r ConsentReason) String() string {
+	if int(r) < len(consentReasonNames) {
+		return consentReasonNames[r]
+	}
+	return "unknown"
+}
+
+// MarshalText writes the name of r.
+func (r ConsentReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (r *ConsentReason) UnmarshalText(b []byte) error {
+	i := slices.Index(consentReasonNames[:], string(b))
+	if i < 0 {
+		return fmt.Errorf("profile: unknown consent reason %q", b)
+	}
+	*r = ConsentReason(i)
+	return nil
+}
+
+// Permission answers a [ConsentQuery].
+type Permission struct {
+	// Granted is the answer.
+	Granted bool `json:"granted"`
+	// Reason says why.
+	Reason ConsentReason `json:"reason"`
+	// Act decided, was done At and reported by Event; zero for [NeverAsked].
+	Act   ConsentAct `json:"act,omitzero"`
+	At    time.Time  `json:"at,omitzero"`
+	Event string     `json:"event,omitempty"`
+}
+
+// String says it for people.
+func (p Permission) String() string {
+	day := p.At.Format(time.DateOnly)
+	switch p.Reason {
+	case ExplicitGrant:
+		return "granted by the customer on " + day
+	case ExplicitRefusal:
+		return "withdrawn by the customer on " + day
+	case InferredGrant:
+		return "inferred on " + day + ", nothing against it"
+	case InferredRefusal:
+		return "inferred refusal of " + day
+	case ConsentExpired:
+		return "granted on " + day + ", expired on " + p.Act.ExpiresAt.Format(time.DateOnly)
+	case ProcessingHalted:
+		return "processing of the customer's data is restricted"
+	}
+	return "the customer was never asked"
+}
+
+// consent is an act in its place.
+type consent struct {
+	act   ConsentAct
+	at    int64
+	event string
+}
+
+func (g *graph) consent(e *evidence, rec *record) {
+	for _, act := range rec.event.Consents {
+		if act.Address != (Identifier{}) {
+			if n, reason := g.rules.name(act.Address, rec.event.Brand); reason == 0 {
+				act.Address = n.identifier()
+			}
+		}
+		e.consents = append(e.consents, consent{act: act, at: rec.at, event: rec.event.ID})
+	}
+}
+
+// May answers whether a customer, by a present or former ID, has permitted to
+// be reached, as things stood at a time; errors as for [Directory.Resolve].
+//
+// Acts are scoped by address, purpose, channel and brand. Within a scope the
+// customer's latest explicit act wins. Of several scopes that cover the
+// question, a grant beats a withdrawal only if it is later and at least as narrow: who
+// withdraws from everything and then subscribes to one channel may be reached
+// there, and who leaves one channel is not brought back by a later grant for
+// all. Of acts in no such order, by scope or by time, the withdrawal wins.
+// Inferred acts count only where no explicit act covers the question, and then
+// any refusal wins. A grant is over at its expiry.
+func (d *Directory) May(ctx context.Context, id ID, q ConsentQuery, at time.Time) (Permission, error) {
+	if err := ctx.Err(); err != nil {
+		return Permission{}, err
+	}
+	if q.Address != (Identifier{}) {
+		if n, reason := d.rules.name(q.Address, q.Brand); reason == 0 {
+			q.Address = n.identifier()
+		}
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	c, err := d.graph.find(id)
+	if err != nil {
+		return Permission{}, err
+	}
+	var acts []consent
+	for _, e := range c.evidence {
+		for _, k := range e.consents {
+			if k.at <= at.UnixMicro() && k.covers(q) {
+				acts = append(acts, k)
+			}
+		}
+	}
+	return permission(acts, at), nil
+}
+
+func (k *consent) covers(q ConsentQuery) bool {
+	a := &k.act
+	return a.Purpose == q.Purpose &&
+		(a.Channel == "" || a.Channel == q.Channel) &&
+		(a.Brand == "" || a.Brand == q.Brand) &&
+		(a.Address == Identifier{} || a.Address == q.Address)
+}
+
+func (k *consent) sameScope(l *consent) bool { return k.within(l) && l.within(k) }
+
+// within reports whether the scope of k is at least as narrow as that of l.
+func (k *consent) within(l *consent) bool {
+	return (l.act.Channel == "" || k.act.Channel == l.act.Channel) &&
+		(l.act.Brand == "" || k.act.Brand == l.act.Brand) &&
+		(l.act.Address == Identifier{} || k.act.Address == l.act.Address)
+}
+
+// permission decides among the acts that cover a question.
+func permission(acts []consent, at time.Time) Permission {
+	standing := standingActs(acts)
+	answer := func(k *consent, reason ConsentReason) Permission {
+		return Permission{
+			Granted: reason == ExplicitGrant || reason == InferredGrant, Reason: reason,
+			Act: k.act, At: time.UnixMicro(k.at).UTC(), Event: k.event,
+		}
+	}
+	var expired, beaten *consent
+	for i := range standing {
+		grant := &standing[i]
+		if !grant.act.Granted {
+			continue
+		}
+		against := slices.IndexFunc(standing, func(w consent) bool {
+			return !w.act.Granted && (w.at >= grant.at || !grant.within(&w))
+		})
+		switch {
+		case against >= 0:
+			beaten = &standing[against]
+		case grant.over(at):
+			expired = grant
+		default:
+			return answer(grant, ExplicitGrant)
+		}
+	}
+	switch {
+	case expired != nil:
+		return answer(expired, ConsentExpired)
+	case beaten != nil:
+		return answer(beaten, ExplicitRefusal)
+	case len(standing) > 0:
+		return answer(&standing[0], ExplicitRefusal)
+	}
+	var inferred, over *consent
+	for i := range acts {
+		k := &acts[i]
+		switch {
+		case !k.act.Granted:
+			if inferred == nil || inferred.act.Granted || k.newer(inferred) {
+				inferred = k
+			}
+		case k.over(at):
+			over = k
+		case inferred == nil || inferred.act.Granted && k.newer(inferred):
+			inferred = k
+		}
+	}
+	switch {
+	case inferred != nil && inferred.act.Granted:
+		return answer(inferred, InferredGrant)
+	case inferred != nil:
+		return answer(inferred, InferredRefusal)
+	case over != nil:
+		return answer(over, ConsentExpired)
+	}
+	return Permission{}
+}
+
+func (k *consent) over(at time.Time) bool {
+	return !k.act.ExpiresAt.IsZero() && !at.Before(k.act.ExpiresAt)
+}
+
+func (k *consent) newer(l *consent) bool {
+	return k.at > l.at || k.at == l.at && k.event > l.event
+}
+
+// standingActs keeps the latest explicit act of every scope, newest first; of
+// acts at one instant, the withdrawal.
+func standingActs(acts []consent) []consent {
+	explicit := make([]consent, 0, len(acts))
+	for _, k := range acts {
+		if !k.act.Inferred {
+			explicit = append(explicit, k)
+		}
+	}
+	slices.SortFunc(explicit, func(a, b consent) int {
+		switch {
+		case a.at != b.at:
+			return compareInt(b.at, a.at)
+		case a.act.Granted != b.act.Granted:
+			if a.act.Granted {
+				return 1
+			}
+			return -1
+		case a.newer(&b):
+			return -1
+		}
+		return 1
+	})
+	standing := explicit[:0]
+	for i := range explicit {
+		k := explicit[i]
+		if !slices.ContainsFunc(standing, func(s consent) bool { return s.sameScope(&k) }) {
+			standing = append(standing, k)
+		}
+	}
+	return standing
+}

@@ -1,0 +1,345 @@
+package profile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxkit/cxkit/profile/commerce"
+)
+
+var (
+	// ErrInvalidEvent reports an event that cannot be recorded; the text says
+	// which field and why, without repeating its content.
+	ErrInvalidEvent = errors.New("profile: invalid event")
+	// ErrNoIdentifier reports an event none of whose identifiers can be used:
+	// it belongs to nobody. The receipt says why each was refused.
+	ErrNoIdentifier = errors.New("profile: event without a usable identifier")
+	// ErrEventConflict reports an event whose ID is taken by another content.
+	ErrEventConflict = errors.New("profile: event ID taken by another content")
+)
+
+// The bounds of an event.
+const (
+	// MaxIdentifiers is the most identifiers in one event. A profile has no such bound.
+	MaxIdentifiers = 256
+	// MaxTraits is the most traits, and the most properties, in one event.
+	MaxTraits = 1024
+)
+
+// EvidenceKey names a record of evidence: a distinct set of normalized
+// identifiers. It is a hash of the set, so it is the same in every directory.
+type EvidenceKey [16]byte
+
+// String is the key in hexadecimal.
+func (k EvidenceKey) String() string { return hex.EncodeToString(k[:]) }
+
+// IsZero reports whether k names nothing.
+func (k EvidenceKey) IsZero() bool { return k == EvidenceKey{} }
+
+// MarshalText writes the key in hexadecimal.
+func (k EvidenceKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (k *EvidenceKey) UnmarshalText(b []byte) error {
+	if n, err := hex.Decode(k[:], b); err != nil || n != len(k) {
+		return errors.New("profile: malformed evidence key")
+	}
+	return nil
+}
+
+// Receipt says what became of an event.
+type Receipt struct {
+	// Event is the event's ID.
+	Event string `json:"event"`
+	// Profile is the customer to whom the event belongs now; empty where every
+	// identifier is blocked.
+	Profile ID `json:"profile,omitempty"`
+	// Evidence is the record that the event is part of.
+	Evidence EvidenceKey `json:"evidence,omitzero"`
+	// Duplicate is true where the event had been recorded before.
+	Duplicate bool `json:"duplicate,omitempty"`
+	// Retracted is true where the event had been recorded and retracted: it stays out.
+	Retracted bool `json:"retracted,omitempty"`
+	// Refused are the identifiers that were not used, or not linked, and why.
+	Refused []Refusal `json:"refused,omitempty"`
+	// RefusedTraits are the traits whose value their rule does not accept, in order.
+	RefusedTraits []string `json:"refused_traits,omitempty"`
+	// Seq is the position of the event's Observed row in the change feed; 0 if
+	// the Store numbers later.
+	Seq uint64 `json:"seq,omitempty"`
+	// Folded is the number of evidence records whose links were decided anew.
+	Folded int `json:"folded,omitempty"`
+	// Err says why the event of a batch was not recorded.
+	Err error `json:"-"`
+}
+
+// Observe records an event and resolves whose it is.
+//
+// The same ID with the same content, whatever its Mode, is a duplicate and
+// changes nothing; with other content it is [ErrEventConflict]. An identifier
+// that cannot be used is left out and reported in the receipt; an event with
+// none left is [ErrNoIdentifier], and one that is out of form, or further in the
+// future than Config.MaxAhead, is [ErrInvalidEvent]: both record nothing, and the ID stays free.
+//
+// Times are truncated to the microsecond. The event is copied; the caller may
+// reuse its maps and slices. Safe for concurrent use.
+func (d *Directory) Observe(ctx context.Context, e Event) (Receipt, error) {
+	p, err := d.prepare(&e)
+	if err != nil {
+		return Receipt{Event: e.ID, Refused: p.refused, Err: err}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Receipt{}, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.graph.observe(&p)
+	return r, r.Err
+}
+
+// ObserveBatch is Observe for many events, committed together: the receipts
+// stand in the order of the events, and an event that cannot be recorded has
+// its error in its receipt and does not stop the others. The error is that of
+// the context or the Store; then nothing is recorded.
+func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt, error) {
+	prepared := make([]prepared, len(events))
+	receipts := make([]Receipt, len(events))
+	for i := range events {
+		var err error
+		if prepared[i], err = d.prepare(&events[i]); err != nil {
+			receipts[i] = Receipt{Event: events[i].ID, Refused: prepared[i].refused, Err: err}
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range prepared {
+		if receipts[i].Err == nil {
+			receipts[i] = d.graph.observe(&prepared[i])
+		}
+	}
+	return receipts, nil
+}
+
+// name is an identifier made ready: its kind and scope, and its normalized value.
+type name struct {
+	kind  *scoped
+	value string
+	era   uint32 // the number of releases of the value before the event
+}
+
+func (n name) identifier() Identifier { return Identifier{Kind: n.kind.full, Value: n.value} }
+
+// compareNames is the order of linking: strongest first.
+func compareNames(a, b name) int {
+	if a.kind != b.kind {
+		if c := compareInt(int64(a.kind.Priority), int64(b.kind.Priority)); c != 0 {
+			return c
+		}
+	}
+	if c := strings.Compare(a.value, b.value); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.kind.full, b.kind.full); c != 0 {
+		return c
+	}
+	return compareInt(int64(a.era), int64(b.era))
+}
+
+// prepared is an event checked, copied and normalized, ready for the graph.
+type prepared struct {
+	event   Event
+	at      int64
+	names   []name // distinct, in the order of linking
+	key     EvidenceKey
+	refused []Refusal
+}
+
+func (d *Directory) prepare(e *Event) (prepared, error) {
+	p := prepared{event: *e}
+	if err := d.checkEvent(e); err != nil {
+		return p, err
+	}
+	p.at = e.Time.UnixMicro()
+	p.names = make([]name, 0, len(e.Identifiers))
+	kept := false
+	for _, id := range e.Identifiers {
+		n, reason := d.rules.name(id, e.Brand)
+		switch {
+		case reason != 0:
+			p.refused = append(p.refused, Refusal{Identifier: id, Reason: reason})
+		case n.kind.Use == Kept:
+			kept = true
+		default:
+			p.names = append(p.names, n)
+		}
+	}
+	if len(p.names) == 0 {
+		if kept {
+			return p, fmt.Errorf("%w: only identifiers that are kept without use", ErrNoIdentifier)
+		}
+		return p, ErrNoIdentifier
+	}
+	if len(p.names) > 1 {
+		slices.SortFunc(p.names, compareNames)
+		p.names = slices.Compact(p.names)
+	}
+	p.key = evidenceKey(p.names)
+	p.event = cloneEvent(e, p.at)
+	return p, nil
+}
+
+// evidenceKey hashes the set of names. They arrive in the order of linking,
+// which a configuration can change, so they are put in the order of their kinds first.
+func evidenceKey(names []name) EvidenceKey {
+	if len(names) > 1 && !slices.IsSortedFunc(names, compareKinds) {
+		names = slices.Clone(names)
+		slices.SortFunc(names, compareKinds)
+	}
+	var stack [256]byte
+	buf := stack[:0]
+	for _, n := range names {
+		buf = binary.AppendUvarint(buf, uint64(len(n.kind.full)))
+		buf = append(buf, n.kind.full...)
+		buf = binary.AppendUvarint(buf, uint64(len(n.value)))
+		buf = append(buf, n.value...)
+		buf = binary.AppendUvarint(buf, uint64(n.era))
+	}
+	sum := sha256.Sum256(buf)
+	return EvidenceKey(sum[:16])
+}
+
+func compareKinds(a, b name) int {
+	if a.kind != b.kind {
+		return strings.Compare(a.kind.full, b.kind.full)
+	}
+	if c := strings.Compare(a.value, b.value); c != 0 {
+		return c
+	}
+	return compareInt(int64(a.era), int64(b.era))
+}
+
+func (d *Directory) checkEvent(e *Event) error {
+	bad := func(field, why string) error {
+		return fmt.Errorf("%w: %s %s", ErrInvalidEvent, field, why)
+	}
+	switch {
+	case e.ID == "" || len(e.ID) > MaxValueBytes || checkText(e.ID) != nil:
+		return bad("ID", "is empty, too long or not text")
+	case len(e.Source) > maxName || checkText(e.Source) != nil:
+		return bad("Source", "is too long or not text")
+	case len(e.Name) > maxName || checkText(e.Name) != nil:
+		return bad("Name", "is too long or not text")
+	case len(e.Brand) > maxName || checkText(e.Brand) != nil:
+		return bad("Brand", "is too long or not text")
+	case e.Mode > Backfill:
+		return bad("Mode", "is unknown")
+	case e.Time.IsZero():
+		return bad("Time", "is missing")
+	case len(e.Identifiers) > MaxIdentifiers:
+		return bad("Identifiers", "are more than 256")
+	case len(e.Traits) > MaxTraits || len(e.Properties) > MaxTraits:
+		return bad("Traits or Properties", "are more than 1024")
+	}
+	if at := e.Time.UnixMicro(); at < minInstant || at > maxInstant {
+		return bad("Time", "is outside the years 1 to 9999")
+	} else if at-d.maxAhead > d.now().UnixMicro() {
+		return bad("Time", "is in the future")
+	}
+	for _, values := range [...]Values{e.Traits, e.Properties} {
+		for n, v := range values {
+			if n == "" || len(n) > maxName || checkText(n) != nil {
+				return bad("the name of a trait or property", "is empty, too long or not text")
+			}
+			if err := v.check(); err != nil {
+				return bad("a trait or property", "holds no value: "+err.Error())
+			}
+		}
+	}
+	for i := range e.Consents {
+		c := &e.Consents[i]
+		if c.Purpose == "" || len(c.Purpose) > maxName || checkText(c.Purpose) != nil {
+			return bad("Consents", "need a purpose")
+		}
+		for _, s := range [...]string{c.Channel, c.Brand, c.Policy, c.Proof, c.Address.Kind, c.Address.Value} {
+			if len(s) > MaxValueBytes || checkText(s) != nil {
+				return bad("Consents", "hold what is too long or not text")
+			}
+		}
+		if c.Address.Kind != "" || c.Address.Value != "" {
+			if _, reason := d.rules.name(c.Address, e.Brand); reason != 0 {
+				return bad("Consents", "name an address that is "+reason.String())
+			}
+		}
+	}
+	return nil
+}
+
+// canonical is t in UTC at the microsecond, in one representation.
+func canonical(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
+}
+
+func cloneEvent(e *Event, at int64) Event {
+	c := *e
+	c.Time = time.UnixMicro(at).UTC()
+	c.Identifiers = slices.Clone(e.Identifiers)
+	c.Traits = maps.Clone(e.Traits)
+	c.Properties = maps.Clone(e.Properties)
+	if e.Order != nil {
+		c.Order = cloneOrder(e.Order)
+	}
+	if len(e.Consents) > 0 {
+		c.Consents = slices.Clone(e.Consents)
+		for i := range c.Consents {
+			c.Consents[i].ExpiresAt = canonical(c.Consents[i].ExpiresAt)
+		}
+	}
+	return c
+}
+
+func cloneOrder(o *commerce.Event) *commerce.Event {
+	c := *o
+	c.Time, c.PromisedBy = canonical(o.Time), canonical(o.PromisedBy)
+	c.Aliases = slices.Clone(o.Aliases)
+	c.Payments = slices.Clone(o.Payments)
+	c.Lines, c.Replacement = cloneLines(o.Lines), cloneLines(o.Replacement)
+	return &c
+}
+
+func cloneLines(lines []commerce.Line) []commerce.Line {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i].Discounts = slices.Clone(lines[i].Discounts)
+	}
+	return lines
+}
+
+// sameContent compares all that an event says; Mode is how it was delivered.
+func sameContent(a, b *Event) bool {
+	if a.Source != b.Source || a.Name != b.Name || !a.Time.Equal(b.Time) || a.Brand != b.Brand ||
+		!slices.Equal(a.Identifiers, b.Identifiers) || !maps.Equal(a.Traits, b.Traits) ||
+		!maps.Equal(a.Properties, b.Properties) || !slices.Equal(a.Consents, b.Consents) {
+		return false
+	}
+	if a.Order == nil || b.Order == nil {
+		return a.Order == b.Order
+	}
+	x, errX := json.Marshal(a.Order)
+	y, errY := json.Marshal(b.Order)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
