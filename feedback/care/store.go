@@ -1,0 +1,88 @@
+package care
+
+import (
+	"context"
+	"time"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// Store keeps cases and loans. [NewMemory] is one; a Store that passes
+// feedbacktest.TestCareStore is correct. All methods may be called at once,
+// return copies, and keep nothing of their arguments.
+type Store interface {
+	// Get returns the records that exist among those asked for, in any order.
+	Get(ctx context.Context, keys Keys) (Records, error)
+	// Commit writes all records or none. Every record's Version must equal
+	// that of the stored one (0 where there is none), else the error matches
+	// [ErrConflict]. It is stored with Version+1.
+	Commit(ctx context.Context, put Records) error
+	// Page returns a page of the cases that match, ordered by (Time, ID).
+	Page(ctx context.Context, q Query) ([]Case, error)
+	// Due returns at most limit cases whose NextDue is set and not after now,
+	// ordered by (NextDue, ID).
+	Due(ctx context.Context, now time.Time, limit int) ([]Case, error)
+}
+
+// Keys names records.
+type Keys struct {
+	Cases []string
+	Loans []string
+}
+
+// Records are records of either kind.
+type Records struct {
+	Cases []Case
+	Loans []Loan
+}
+
+// Loan says which case has a loaner now; Case is empty when it is back.
+type Loan struct {
+	Item    string `json:"item"`
+	Case    string `json:"case,omitempty"`
+	Version uint64 `json:"version,omitempty"`
+}
+
+// Query selects cases. Empty fields select everything.
+type Query struct {
+	Customer profile.ID
+	Kind     Kind
+	// Open selects cases that are neither resolved nor closed.
+	Open bool
+	// From and To bound the time of opening: From included, To not.
+	From, To time.Time
+	// After continues behind a case: its Time and ID.
+	After Position
+	// Limit is the size of the page; 0 means [DefaultPage].
+	Limit int
+}
+
+// Position is a place in the order of (Time, ID).
+type Position struct {
+	Time time.Time
+	ID   string
+}
+
+// DefaultPage is the size of a page where a query has no limit.
+const DefaultPage = 500
+
+func (q Query) limit() int {
+	if q.Limit <= 0 {
+		return DefaultPage
+	}
+	return q.Limit
+}
+
+func (q Query) matches(c *Case) bool {
+	switch {
+	case q.Customer != "" && q.Customer != c.Customer,
+		q.Kind != "" && q.Kind != c.Kind,
+		q.Open && c.Phase.Done(),
+		!q.From.IsZero() && c.Time.Before(q.From),
+		!q.To.IsZero() && !c.Time.Before(q.To):
+		return false
+	case q.After == (Position{}):
+		return true
+	}
+	return c.Time.After(q.After.Time) || c.Time.Equal(q.After.Time) && c.ID > q.After.ID
+}
