@@ -41,3 +41,17 @@ const (
 	RepairRequested = "repair.requested" // case_id, sku, outlet
 	RepairReturned  = "repair.returned"  // case_id
 )
+
+// Further names, which the loop acts on where it cares to.
+const (
+	CustomerIdentified = "customer.identified" // a sign-in: a device or cookie beside who signs in
+	ProfileUpdated     = "profile.updated"     // Event.Traits, or a new identifier
+	ConsentChanged     = "consent.changed"     // Event.Consents
+	MessageGranted     = "message.granted"     // channel, template: one message may be sent, once
+	AssistantAdded     = "assistant.added"     // assistant, outlet
+	AssistantChatted   = "assistant.chatted"   // assistant
+	CallReceived       = "call.received"       // reason
+	PointsRedeemed     = "points.redeemed"     // card, redemption_id, points
+	OrderExchanged     = "order.exchanged"     // order_id; Event.Order
+	PhoneReassigned    = "phone.reassigned"    // phone, as_of; about nobody: it has no identifiers
+)

@@ -1,0 +1,210 @@
+package world
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cxkit/cxkit/examples/retail/feed"
+	"github.com/cxkit/cxkit/profile/commerce"
+)
+
+// Points is what a membership must have.
+type Points struct {
+	Earned   int64 // by all receipts, before returns
+	TakenOff int64 // by returns
+	Redeemed int64
+	Pending  int64 // earned, still within the window for returns
+	Usable   int64 // the balance; negative is debt: returned after it was spent
+	// OfGuests is the part of Earned less TakenOff that the cashier booked
+	// from guests' receipts.
+	OfGuests int64
+}
+
+// Points is the state of a card, given what happened by the first instant and
+// had been reported by the second; the zero Points for an unknown card. With
+// both instants after the last delivery it is the state after the whole feed,
+// when every award has become usable.
+func (t *Truth) Points(card string, happened, arrived time.Time) Points {
+	var p Points
+	m := t.byCard[card]
+	if m == nil {
+		return p
+	}
+	for _, o := range m.orders {
+		earned, taken := o.points(t.earn, happened, arrived)
+		p.Earned += earned
+		p.TakenOff += taken
+		if earned > 0 && o.Received.At.Add(t.earn.Window).After(happened) {
+			p.Pending += earned - taken
+		} else {
+			p.Usable += earned - taken
+		}
+		if o.CashierCard {
+			p.OfGuests += earned - taken
+		}
+	}
+	for _, s := range m.spent {
+		if s.fact.By(happened, arrived) {
+			p.Redeemed += s.points
+			p.Usable -= s.points
+		}
+	}
+	return p
+}
+
+// Redemptions lists what the member of a card redeemed, as event facts and points.
+func (t *Truth) Redemptions(card string) (points []int64) {
+	if m := t.byCard[card]; m != nil {
+		for _, s := range m.spent {
+			points = append(points, s.points)
+		}
+	}
+	return points
+}
+
+// Tier is "gold", "silver" or "" for a card, by the same two instants as
+// [Truth.Points].
+func (t *Truth) Tier(card string, happened, arrived time.Time) string {
+	m := t.byCard[card]
+	if m == nil {
+		return ""
+	}
+	type step struct {
+		at    time.Time
+		delta int64
+	}
+	var steps []step
+	for _, o := range m.orders {
+		vested := o.Received.At.Add(t.earn.Window)
+		earned, taken := o.points(t.earn, vested, arrived)
+		if earned == 0 || vested.After(happened) {
+			continue
+		}
+		steps = append(steps, step{vested, earned - taken})
+		for _, r := range o.Returns {
+			if r.At.After(vested) && r.By(happened, arrived) {
+				_, now := o.points(t.earn, r.At, arrived)
+				steps = append(steps, step{r.At, taken - now})
+				taken = now
+			}
+		}
+	}
+	// At one instant, what vests comes before what is taken back.
+	slices.SortStableFunc(steps, func(a, b step) int { return a.at.Compare(b.at) })
+	var sum, best int64
+	for _, s := range steps {
+		sum += s.delta
+		best = max(best, sum)
+	}
+	switch {
+	case best >= t.earn.Gold:
+		return "gold"
+	case best >= t.earn.Silver:
+		return "silver"
+	}
+	return ""
+}
+
+// points is what the order has earned by receipt, and what returns took off.
+func (o *Order) points(rule Earn, happened, arrived time.Time) (earned, taken int64) {
+	if o.card == nil || !o.Received.By(happened, arrived) || !o.Placed.By(happened, arrived) || !o.Paid.By(happened, arrived) {
+		return 0, 0
+	}
+	base, award := o.award(rule)
+	for _, a := range award {
+		earned += a
+	}
+	for _, r := range o.Returns {
+		if !r.By(happened, arrived) {
+			continue
+		}
+		for _, back := range r.Lines {
+			i := slices.IndexFunc(o.Lines, func(l commerce.Line) bool { return l.ID == back.ID })
+			switch {
+			case back.Quantity == o.Lines[i].Quantity:
+				taken += award[i]
+			case rule.Rounding == ByOrder:
+				taken += award[i] * back.Quantity / o.Lines[i].Quantity
+			default:
+				taken += award[i] - (base[i]-back.Net)/100*rule.PerYuan
+			}
+		}
+	}
+	return earned, taken
+}
+
+// award is the base of each line in fen, and its points.
+func (o *Order) award(rule Earn) (base, points []int64) {
+	base = make([]int64, len(o.Lines))
+	for i, l := range o.Lines {
+		base[i] = l.Net
+	}
+	for _, p := range o.Payments {
+		if p.Tender == "voucher" {
+			for i, part := range share(p.Amount, base) {
+				base[i] -= part
+			}
+		}
+	}
+	if rule.Rounding == ByOrder {
+		var all int64
+		for _, b := range base {
+			all += b
+		}
+		return base, share(all/100*rule.PerYuan, base)
+	}
+	points = make([]int64, len(o.Lines))
+	for i, b := range base {
+		points[i] = b / 100 * rule.PerYuan
+	}
+	return base, points
+}
+
+// redemption is points spent on a gift in the mini program.
+type redemption struct {
+	fact   Fact
+	points int64
+}
+
+// redeem lets members spend points. What they spend, the backend has: by then
+// the receipts behind it are reported, whatever is still on its way.
+func (g *generator) redeem() {
+	for _, o := range g.orders {
+		if o.card != nil {
+			o.card.orders = append(o.card.orders, o)
+		}
+	}
+	g.truth.byCard = map[string]*Membership{}
+	for i, m := range g.members {
+		if m.Staff || !m.Joined.Happened() {
+			continue
+		}
+		g.truth.byCard[m.Card] = m
+		r := g.h.rand(0x2edee, uint64(i))
+		since := later(m.Joined.At, g.start).Add(day)
+		for n := range poisson(r, 1.2) {
+			t := g.cal.moment(r, mini, since, g.end)
+			have := g.truth.Points(m.Card, t, t)
+			// A return that has happened and is not yet reported counts too.
+			have.Usable = min(have.Usable, g.truth.Points(m.Card, t, g.end.AddDate(1, 0, 0)).Usable)
+			points := have.Usable * int64(60+r.IntN(41)) / 100 / 100 * 100
+			if points < 200 {
+				continue
+			}
+			since = t.Add(day)
+			b := brandIndex(m.Brand)
+			f := g.emit(m.owner, record{
+				source: mini, name: feed.PointsRedeemed, brand: m.Brand, time: t,
+				ids: append(m.owner.wechat(b), m.identifier()),
+				props: []pair{
+					text("card", m.Card), text("redemption_id", m.Card+"-"+strconv.Itoa(n)), number("points", points),
+				},
+			})
+			m.spent = append(m.spent, redemption{f, points})
+			if since.After(g.end.AddDate(0, 0, -2)) {
+				break
+			}
+		}
+	}
+}
