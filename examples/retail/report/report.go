@@ -9,6 +9,8 @@
 //		Title:  "Orders",
 //		Blocks: []report.Block{report.Figures{Rows: []report.Figure{{Name: "Orders", Value: report.Count(8135)}}}},
 //	}}}
+//	err := r.Text(os.Stdout)
+//	err = r.HTML(file)
 package report
 
 import (
@@ -38,20 +40,10 @@ type Section struct {
 // Block is one typed piece of a section: [Figures], [Table], [Series], [Bars],
 // [Funnel], [Journey], [Scores], [Movement], [Flows], [Explanations],
 // [Reconciliation], [Notes].
-type Block interface{ block() }
-
-func (Figures) block()        {}
-func (Table) block()          {}
-func (Series) block()         {}
-func (Bars) block()           {}
-func (Funnel) block()         {}
-func (Journey) block()        {}
-func (Scores) block()         {}
-func (Movement) block()       {}
-func (Flows) block()          {}
-func (Explanations) block()   {}
-func (Reconciliation) block() {}
-func (Notes) block()          {}
+type Block interface {
+	text(w *textWriter)
+	html() (view, error)
+}
 
 // Figure is one named value, written out: see [Count], [Cents], [Percent].
 type Figure struct {
