@@ -180,16 +180,6 @@ func ReviewID(source, review, order string) string {
 	return "review_" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// clone returns a response that shares no memory with r.
-func (r Response) clone() Response {
-	r.Answers = maps.Clone(r.Answers)
-	for k, a := range r.Answers {
-		a.Choices = slices.Clone(a.Choices)
-		r.Answers[k] = a
-	}
-	return r
-}
-
 // prepare validates r against its survey and fills in what follows from it.
 // Choices are brought to the order of the question and empty answers dropped,
 // so that equal answers are equal records.

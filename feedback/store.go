@@ -73,16 +73,3 @@ func (q Query) limit() int {
 	}
 	return q.Limit
 }
-
-func (q Query) matches(survey string, customer profile.ID, t time.Time, id string) bool {
-	if (q.Survey != "" && q.Survey != survey) || (q.Customer != "" && q.Customer != customer) {
-		return false
-	}
-	if (!q.From.IsZero() && t.Before(q.From)) || (!q.To.IsZero() && !t.Before(q.To)) {
-		return false
-	}
-	if q.After == (Position{}) {
-		return true
-	}
-	return t.After(q.After.Time) || t.Equal(q.After.Time) && id > q.After.ID
-}

@@ -1,25 +1,29 @@
 package care
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/cxkit/cxkit/feedback/internal/ordered"
+	"github.com/cxkit/cxkit/profile"
 )
 
-// Memory is a [Store] in memory. A page costs a scan of all its records; a
-// store on a database has indexes for that.
+// Memory is a [Store] in memory. Pages are read from indexes by time and by
+// customer; other filters scan what lies in the span of time.
 type Memory struct {
-	mu    sync.RWMutex
-	cases map[string]Case
-	loans map[string]Loan
+	mu         sync.RWMutex
+	cases      map[string]Case
+	loans      map[string]Loan
+	byTime     ordered.Index
+	byCustomer map[profile.ID]*ordered.Index
+	due        ordered.Index
 }
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{cases: map[string]Case{}, loans: map[string]Loan{}}
+	return &Memory{cases: map[string]Case{}, loans: map[string]Loan{}, byCustomer: map[profile.ID]*ordered.Index{}}
 }
 
 // Get implements [Store].
@@ -61,9 +65,9 @@ func (m *Memory) Commit(ctx context.Context, put Records) error {
 		}
 	}
 	for _, c := range put.Cases {
-		c = c.clone()
+		m.remove(c.ID)
 		c.Version++
-		m.cases[c.ID] = c
+		m.add(c.clone())
 	}
 	for _, l := range put.Loans {
 		l.Version++
@@ -72,37 +76,76 @@ func (m *Memory) Commit(ctx context.Context, put Records) error {
 	return nil
 }
 
+func (m *Memory) add(c Case) {
+	m.cases[c.ID] = c
+	key := ordered.Key{Time: c.Time, ID: c.ID}
+	m.byTime.Add(key)
+	if m.byCustomer[c.Customer] == nil {
+		m.byCustomer[c.Customer] = &ordered.Index{}
+	}
+	m.byCustomer[c.Customer].Add(key)
+	if !c.NextDue.IsZero() {
+		m.due.Add(ordered.Key{Time: c.NextDue, ID: c.ID})
+	}
+}
+
+func (m *Memory) remove(id string) {
+	c, ok := m.cases[id]
+	if !ok {
+		return
+	}
+	key := ordered.Key{Time: c.Time, ID: c.ID}
+	delete(m.cases, id)
+	m.byTime.Remove(key)
+	if m.byCustomer[c.Customer].Remove(key); m.byCustomer[c.Customer].Len() == 0 {
+		delete(m.byCustomer, c.Customer)
+	}
+	m.due.Remove(ordered.Key{Time: c.NextDue, ID: c.ID})
+}
+
 // Page implements [Store].
 func (m *Memory) Page(ctx context.Context, q Query) ([]Case, error) {
-	return m.list(ctx, q.limit(), q.matches, func(a, b Case) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
-	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	index := &m.byTime
+	if q.Customer != "" {
+		if index = m.byCustomer[q.Customer]; index == nil {
+			return nil, nil
+		}
+	}
+	from := ordered.Key{Time: q.From}
+	if after := ordered.Key(q.After); q.After != (Position{}) && after.Compare(from) > 0 {
+		from = after
+	}
+	var out []Case
+	for key := range index.From(from) {
+		if len(out) == q.limit() || !q.To.IsZero() && !key.Time.Before(q.To) {
+			break
+		}
+		c := m.cases[key.ID]
+		if Position(key) != q.After && (q.Kind == "" || q.Kind == c.Kind) && !(q.Open && c.Phase.Done()) {
+			out = append(out, c.clone())
+		}
+	}
+	return out, nil
 }
 
 // Due implements [Store].
 func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]Case, error) {
-	due := func(c *Case) bool { return !c.NextDue.IsZero() && !c.NextDue.After(now) }
-	return m.list(ctx, max(limit, 0), due, func(a, b Case) int {
-		return cmp.Or(a.NextDue.Compare(b.NextDue), cmp.Compare(a.ID, b.ID))
-	})
-}
-
-func (m *Memory) list(ctx context.Context, limit int, in func(*Case) bool, order func(a, b Case) int) ([]Case, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var out []Case
-	for _, c := range m.cases {
-		if in(&c) {
-			out = append(out, c)
+	for key := range m.due.From(ordered.Key{}) {
+		if len(out) >= limit || key.Time.After(now) {
+			break
 		}
-	}
-	slices.SortFunc(out, order)
-	out = slices.Clone(out[:min(len(out), limit)])
-	for i := range out {
-		out[i] = out[i].clone()
+		out = append(out, m.cases[key.ID].clone())
 	}
 	return out, nil
 }

@@ -72,17 +72,3 @@ func (q Query) limit() int {
 	}
 	return q.Limit
 }
-
-func (q Query) matches(c *Case) bool {
-	switch {
-	case q.Customer != "" && q.Customer != c.Customer,
-		q.Kind != "" && q.Kind != c.Kind,
-		q.Open && c.Phase.Done(),
-		!q.From.IsZero() && c.Time.Before(q.From),
-		!q.To.IsZero() && !c.Time.Before(q.To):
-		return false
-	case q.After == (Position{}):
-		return true
-	}
-	return c.Time.After(q.After.Time) || c.Time.Equal(q.After.Time) && c.ID > q.After.ID
-}
