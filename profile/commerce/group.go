@@ -99,9 +99,7 @@ func group(events []Event) ([][]Event, []error) {
 	var kept []Event
 	refused := map[Key]error{}
 	refuse := func(e Event, err error) {
-		if _, ok := refused[e.Order]; !ok {
-			refused[e.Order] = &EventError{Event: e.ID, Err: err}
-		}
+		refused[e.Order] = least(refused[e.Order], &EventError{Event: e.ID, Err: err})
 	}
 	for _, e := range events {
 		e = e.truncated()
@@ -124,9 +122,7 @@ func group(events []Event) ([][]Event, []error) {
 	bad := map[Key]error{}
 	for k, err := range refused {
 		root := keys.root(k)
-		if old, ok := bad[root]; !ok || err.Error() < old.Error() {
-			bad[root] = err
-		}
+		bad[root] = least(bad[root], err)
 	}
 	byRoot := map[Key][]Event{}
 	for _, e := range kept {
@@ -145,6 +141,14 @@ func group(events []Event) ([][]Event, []error) {
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return groups, errs
+}
+
+// least chooses one of two errors whatever their order.
+func least(a, b error) error {
+	if a != nil && a.Error() <= b.Error() {
+		return a
+	}
+	return b
 }
 
 // union is a union-find over keys; the root of a set is its least key.
