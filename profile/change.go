@@ -15,8 +15,8 @@ const (
 	Observed                           // an event was recorded (Event names it)
 	TraitChanged                       // the golden value of traits changed (Names)
 	ConsentActed                       // a consent act was recorded
-	Linked                             // a must-link was declared
-	Unlinked                           // evidence lost linking power or a cannot-link was declared
+	Linked                             // an identifier came to Profile, from Other if that is known, and no evidence did
+	Unlinked                           // an identifier left Profile, for Other if that is known, and no evidence did
 	Retracted                          // evidence was removed with its events
 	Merged                             // Other ended and lives on in Profile
 	Split                              // Other came out of Profile

@@ -50,7 +50,7 @@ func Example() {
 	for e, err := range dir.Timeline(ctx, li.ID) {
 		fmt.Println(e.Time.Format(time.DateOnly), e.Source, e.Name, err)
 	}
-	for c := range dir.Changes(ctx, joined.Seq-2) {
+	for c := range dir.Changes(ctx, joined.Seq-3) {
 		fmt.Println("feed:", c.Kind)
 	}
 
@@ -62,5 +62,6 @@ func Example() {
 	// 2026-03-02 till order.paid <nil>
 	// 2026-03-03 mini member.joined <nil>
 	// feed: merged
+	// feed: trait
 	// feed: observed
 }

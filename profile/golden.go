@@ -116,19 +116,72 @@ func (c *cluster) traitsOf() []candidate {
 	return c.evidence[0].traits
 }
 
-// mergeGolden prepares the golden record of a for the evidence of b.
+// materialize makes the golden record of a sole evidence one of its own,
+// before another joins.
+func (g *graph) materialize(c *cluster) {
+	if c.golden == nil && len(c.evidence) > 0 {
+		c.golden = append([]candidate{}, c.evidence[0].traits...)
+	}
+}
+
+// mergeGolden folds the golden record of b into that of a.
 func (g *graph) mergeGolden(a, b *cluster) {
-	if len(b.evidence) == 0 {
+	if len(a.evidence) == 0 {
+		a.golden = append([]candidate{}, b.traitsOf()...)
 		return
 	}
-	if a.golden == nil {
-		a.golden = slices.Clone(a.traitsOf())
-		if a.golden == nil {
-			a.golden = []candidate{}
-		}
-	}
+	g.materialize(a)
 	for _, c := range b.traitsOf() {
 		g.foldGolden(&a.golden, &c)
+	}
+}
+
+// buildGolden computes the golden record of a cluster from its evidence.
+func (g *graph) buildGolden(c *cluster) {
+	c.golden = nil
+	if len(c.evidence) == 1 {
+		traits := c.evidence[0].traits
+		several := false
+		for i := 1; i < len(traits); i++ {
+			several = several || traits[i-1].trait == traits[i].trait
+		}
+		if !several {
+			return
+		}
+	}
+	c.golden = []candidate{}
+	for _, e := range c.evidence {
+		for i := range e.traits {
+			x := e.traits[i]
+			g.foldGolden(&c.golden, &x)
+		}
+	}
+}
+
+// compareGolden tells the feed which golden values of a profile differ.
+func (g *graph) compareGolden(id ID, before, after []candidate, now int64, mode Mode) {
+	var changed []uint32
+	for len(before) > 0 || len(after) > 0 {
+		switch {
+		case len(after) == 0 || len(before) > 0 && before[0].trait < after[0].trait:
+			if !before[0].val.IsZero() {
+				changed = append(changed, before[0].trait)
+			}
+			before = before[1:]
+		case len(before) == 0 || after[0].trait < before[0].trait:
+			if !after[0].val.IsZero() {
+				changed = append(changed, after[0].trait)
+			}
+			after = after[1:]
+		default:
+			if before[0].val != after[0].val {
+				changed = append(changed, after[0].trait)
+			}
+			before, after = before[1:], after[1:]
+		}
+	}
+	if len(changed) > 0 {
+		g.feed.add(change{kind: TraitChanged, profile: id, names: g.names(changed), at: now, mode: mode})
 	}
 }
 

@@ -70,6 +70,8 @@ type node struct {
 	refusals []*refusal  // links to it that were refused
 	holders  []*evidence // evidence that holds it without linking power of its own: looked up only, or blocked
 	uses     int         // evidence records that hold it
+	must     []*tie
+	cannot   []*tie
 
 	// The scratch state of the fold numbered epoch.
 	epoch     uint64
@@ -92,6 +94,8 @@ type evidence struct {
 	consents []consent
 	verdicts []*refusal // links that were refused, in the order of links
 	home     *cluster   // nil where every identifier is blocked
+	unlinked *Decision  // took its linking power
+	epoch    uint64     // of the fold whose scope it was last in
 }
 
 func (e *evidence) position() position { return position{e.first, e.key} }
@@ -119,7 +123,8 @@ type cluster struct {
 	first    int64
 	last     int64
 	golden   []candidate // by trait; nil while the traits of a sole evidence of one source are it
-	latest   position    // greatest of evidence here and of refusals that aim here
+	latest   position    // greatest of evidence here and of refusals that aim here, or more
+	epoch    uint64      // of the fold whose scope it was last in
 }
 
 func (c *cluster) id() ID {

@@ -3,257 +3,220 @@ package profile
 import (
 	"math"
 	"slices"
-	"strings"
 )
 
-// summary is what of a cluster counts when a link is decided: its values of
-// limited kinds with their first sights. It is immutable, so a refusal keeps
-// the sides as they were at no cost.
-type summary struct {
-	entries []entry // by limit, first sight, value
+// tie is what a person declared about two identifiers.
+type tie struct {
+	a, b     *node // in order
+	must     bool
+	decision Decision
+	beaten   bool // a must-link that a cannot-link beat
 }
 
-type entry struct {
-	node  *node
-	since int64
+func (t *tie) other(n *node) *node {
+	if t.a == n {
+		return t.b
+	}
+	return t.a
 }
 
-var noLimits = &summary{}
-
-func compareEntries(a, b entry) int {
-	if a.node.kind.limit != b.node.kind.limit {
-		return strings.Compare(a.node.kind.limit.kind, b.node.kind.limit.kind)
+func compareTies(s, t *tie) int {
+	if c := compareNames(s.a.name, t.a.name); c != 0 {
+		return c
 	}
-	if a.since != b.since {
-		return compareInt(a.since, b.since)
-	}
-	return compareNames(a.node.name, b.node.name)
+	return compareNames(s.b.name, t.b.name)
 }
 
-func summaryOf(n *node, since int64) *summary {
-	if n.kind.limit == nil {
-		return noLimits
-	}
-	return &summary{entries: []entry{{n, since}}}
-}
-
-func (s *summary) join(t *summary) *summary {
-	switch {
-	case len(t.entries) == 0:
-		return s
-	case len(s.entries) == 0:
-		return t
-	}
-	out := make([]entry, 0, len(s.entries)+len(t.entries))
-	i, j := 0, 0
-	for i < len(s.entries) && j < len(t.entries) {
-		if compareEntries(s.entries[i], t.entries[j]) <= 0 {
-			out = append(out, s.entries[i])
-			i++
-		} else {
-			out = append(out, t.entries[j])
-			j++
-		}
-	}
-	out = append(out, s.entries[i:]...)
-	out = append(out, t.entries[j:]...)
-	return &summary{entries: out}
-}
-
-// verdict is why a link was refused; the zero verdict accepts it.
-type verdict struct {
-	reason Reason
-	limit  *limit
-}
-
-// judge decides whether two clusters may become one. Only limits to which both
-// sides contribute count: the link must be what exceeds them.
-func judge(near, far *summary) verdict {
-	a, b := near.entries, far.entries
-	for len(a) > 0 && len(b) > 0 {
-		la, lb := a[0].node.kind.limit, b[0].node.kind.limit
-		if la != lb {
-			if la.kind < lb.kind {
-				a = after(a, la)
-			} else {
-				b = after(b, lb)
-			}
-			continue
-		}
-		restA, restB := after(a, la), after(b, la)
-		if exceeds(la, a[:len(a)-len(restA)], b[:len(b)-len(restB)]) {
-			return verdict{reason: ReasonLimit, limit: la}
-		}
-		a, b = restA, restB
-	}
-	return verdict{}
-}
-
-func after(s []entry, l *limit) []entry {
-	i := 0
-	for i < len(s) && s[i].node.kind.limit == l {
-		i++
-	}
-	return s[i:]
-}
-
-// exceeds reports whether the union of two runs of values, each by first
-// sight, breaks a limit. With a window, it does where more than the limit have
-// their first sights less than the window apart, values of both sides among them.
-func exceeds(l *limit, a, b []entry) bool {
-	if l.within == 0 {
-		return len(a)+len(b) > l.most
-	}
-	all := (&summary{entries: a}).join(&summary{entries: b}).entries
-	for i := 0; i+l.most < len(all); i++ {
-		j := i + l.most
-		if all[j].since-all[i].since >= l.within {
-			continue
-		}
-		// The window may reach beyond j; both sides must be in it.
-		for j+1 < len(all) && all[j+1].since-all[i].since < l.within {
-			j++
-		}
-		if bothSides(all[i:j+1], a, b) {
-			return true
-		}
-	}
-	return false
-}
-
-func bothSides(window, a, b []entry) bool {
-	inA, inB := false, false
-	for _, e := range window {
-		if slices.ContainsFunc(a, func(x entry) bool { return x.node == e.node }) {
-			inA = true
-		} else {
-			inB = true
-		}
-	}
-	return inA && inB
-}
-
-// refusal is a link that was refused, with both sides at that instant.
-type refusal struct {
-	verdict
-	evidence *evidence
-	node     *node
-	near     *summary
-	far      *summary
-}
-
-func (r *refusal) refusal() Refusal {
-	out := Refusal{Identifier: r.node.identifier(), Reason: r.reason, Evidence: r.evidence.key}
-	if r.limit != nil {
-		out.Kind = r.limit.kind
-		for _, e := range r.far.entries {
-			if e.node.kind.limit == r.limit {
-				out.Witness = append(out.Witness, e.node.identifier())
-			}
-		}
-	}
-	return out
-}
-
-// arrive resolves new evidence. Where nothing that it touches lies after it,
-// its own step is all there is to do; else what it touches is folded again.
-func (g *graph) arrive(e *evidence, now int64, mode Mode) int {
-	if len(e.links) == 0 {
-		if e.selfRooted() {
-			c := &cluster{limits: noLimits}
-			c.hold(e)
-			e.home = c
-			g.feed.add(change{kind: Created, profile: c.id(), at: now, mode: mode})
-		}
-		return 1
-	}
-	f := fold{g: g}
-	var merged []ID
-	c := f.step(e, &merged)
-	e.home = c
-	id := c.id()
-	if c.namer == e {
-		g.feed.add(change{kind: Created, profile: id, at: now, mode: mode})
-	}
-	for _, m := range merged {
-		g.feed.add(change{kind: Merged, profile: id, other: m, at: now, mode: mode})
-	}
-	return 1
-}
-
-// advance moves evidence to an earlier first sight.
-func (g *graph) advance(e *evidence, at, now int64, mode Mode) int {
-	e.first = at
-	if e.home != nil {
-		e.home.first = min(e.home.first, at)
-	}
-	return 1
-}
-
-// fold decides the links of evidence, one record after the other.
+// fold decides the links of evidence in the order of its position. It works in
+// place where nothing that it touches lies later, and else on scratch state
+// that is installed once no verdict outside its scope flips any more.
 type fold struct {
-	g *graph
+	g     *graph
+	epoch uint64 // of the scratch state; 0 in place
+
+	scope   []*cluster
+	records []*evidence
+	nodes   []*node
+	made    []*cluster
+	wider   *cluster // whose turn it is to be folded as well
+
+	verdicts map[*evidence][]*refusal
+	updates  []update
+	ties     []*tie
+	beaten   []*tie
+
+	merging  []golden  // in place: the profiles that became one, as they were
+	observed *evidence // whose event caused the fold
+}
+
+// update is a new state of a link that stays refused, one end of it outside the scope.
+type update struct {
+	refusal   *refusal
+	verdict   verdict
+	near, far *summary
+}
+
+// golden is a profile's golden record at an instant.
+type golden struct {
+	id     ID
+	traits []candidate
+}
+
+func (f *fold) home(n *node) *cluster {
+	if f.epoch == 0 {
+		return n.home
+	}
+	return n.next
+}
+
+func (f *fold) since(n *node) int64 {
+	if f.epoch == 0 {
+		return n.since
+	}
+	return n.nextSince
+}
+
+// put places an identifier that no cluster has.
+func (f *fold) put(n *node, c *cluster, since int64) {
+	if f.epoch == 0 {
+		n.home, n.since = c, since
+	} else {
+		n.next, n.nextSince = c, since
+	}
+	c.nodes = append(c.nodes, n)
+}
+
+func (f *fold) found(n *node, since int64) *cluster {
+	c := &cluster{limits: summaryOf(n, since)}
+	f.put(n, c, since)
+	f.made = append(f.made, c)
+	return c
+}
+
+// sight notes the first sight of an identifier that only a must-link had placed.
+func (f *fold) sight(n *node, c *cluster, at int64) {
+	if f.since(n) != unseen {
+		return
+	}
+	if f.epoch == 0 {
+		n.since = at
+	} else {
+		n.nextSince = at
+	}
+	c.limits = c.limits.seen(n, at)
 }
 
 // step places one evidence record: its root's cluster is its home, and each
-// further identifier joins that cluster or is refused.
-func (f *fold) step(e *evidence, merged *[]ID) *cluster {
+// further identifier joins that cluster or is refused. It returns nil where a
+// verdict flips for a cluster outside the scope, f.wider then.
+func (f *fold) step(e *evidence) *cluster {
 	root := e.links[0]
-	c := root.home
+	c := f.home(root)
 	if c == nil {
-		c = &cluster{limits: summaryOf(root, e.first), nodes: []*node{root}}
-		root.home, root.since = c, e.first
+		c = f.found(root, e.first)
 	}
+	f.sight(root, c, e.first)
 	for _, n := range e.links[1:] {
-		far := n.home
-		if far == c {
-			continue
-		}
-		limits := noLimits
-		if far != nil {
-			limits = far.limits
-		} else if n.kind.limit != nil {
-			limits = summaryOf(n, e.first)
-		}
-		if v := judge(c.limits, limits); v.reason != 0 {
-			r := &refusal{verdict: v, evidence: e, node: n, near: c.limits, far: limits}
-			e.verdicts = append(e.verdicts, r)
-			n.refusals = append(n.refusals, r)
-			if far != nil {
-				far.reach(e.position())
+		if f.epoch != 0 && n.epoch != f.epoch {
+			if !f.stays(e, n, c) {
+				return nil
 			}
 			continue
 		}
+		if e.unlinked != nil {
+			f.refuse(&refusal{verdict: verdict{reason: ReasonUnlinked}, evidence: e, node: n}, f.home(n))
+			continue
+		}
+		far := f.home(n)
+		if far == c {
+			f.sight(n, c, e.first)
+			continue
+		}
+		var limits *summary
+		if far != nil {
+			limits = far.limits
+		} else {
+			limits = summaryOf(n, e.first)
+		}
+		if v := judge(c.limits, limits); v.reason != 0 {
+			f.refuse(&refusal{verdict: v, evidence: e, node: n, near: c.limits, far: limits}, far)
+			continue
+		}
 		if far == nil {
-			n.home, n.since = c, e.first
-			c.nodes = append(c.nodes, n)
+			f.put(n, c, e.first)
 			c.limits = c.limits.join(limits)
 			continue
 		}
-		c = f.g.merge(c, far, merged)
+		c = f.merge(c, far)
+		f.sight(n, c, e.first)
+	}
+	if f.epoch == 0 {
+		f.g.materialize(c)
 	}
 	c.hold(e)
 	return c
 }
 
-// merge makes one cluster of two and notes the ID that ends.
-func (g *graph) merge(a, b *cluster, merged *[]ID) *cluster {
-	if a.namer != nil && b.namer != nil {
-		ends := a.id()
-		if a.namer.arrival < b.namer.arrival {
-			ends = b.id()
-		}
-		*merged = append(*merged, ends)
+func (f *fold) refuse(r *refusal, far *cluster) {
+	if f.epoch != 0 {
+		f.verdicts[r.evidence] = append(f.verdicts[r.evidence], r)
+		return
 	}
+	r.evidence.verdicts = append(r.evidence.verdicts, r)
+	r.node.refusals = append(r.node.refusals, r)
+	if far != nil {
+		far.reach(r.evidence.position())
+	}
+}
+
+// stays decides a link to an identifier outside the scope anew. It was
+// refused, and the far side has not changed since: the witness tells it.
+func (f *fold) stays(e *evidence, n *node, near *cluster) bool {
+	i := slices.IndexFunc(e.verdicts, func(r *refusal) bool { return r.node == n })
+	r := e.verdicts[i]
+	if r.reason != ReasonUnlinked {
+		v := judge(near.limits, r.far)
+		if v.reason == 0 {
+			f.wider = n.home
+			return false
+		}
+		f.updates = append(f.updates, update{r, v, near.limits, r.far})
+	}
+	f.verdicts[e] = append(f.verdicts[e], r)
+	return true
+}
+
+// recheck decides a link from outside the scope to an identifier in it anew.
+func (f *fold) recheck(r *refusal) bool {
+	var far *summary
+	if c := f.home(r.node); c != nil {
+		far = c.limits
+	} else {
+		far = summaryOf(r.node, r.evidence.first)
+	}
+	v := judge(r.near, far)
+	if v.reason == 0 {
+		f.wider = r.evidence.home
+		return false
+	}
+	f.updates = append(f.updates, update{r, v, r.near, far})
+	return true
+}
+
+// merge makes one cluster of two.
+func (f *fold) merge(a, b *cluster) *cluster {
 	if len(a.nodes)+len(a.evidence) < len(b.nodes)+len(b.evidence) {
 		a, b = b, a
 	}
-	g.mergeGolden(a, b)
-	for _, n := range b.nodes {
-		n.home = a
+	if f.epoch == 0 {
+		f.mergeProfiles(a, b)
 	}
-	for _, e := range b.evidence {
-		e.home = a
+	for _, n := range b.nodes {
+		if f.epoch == 0 {
+			n.home = a
+		} else {
+			n.next = a
+		}
 	}
 	if a.namer == nil || b.namer != nil && b.namer.arrival < a.namer.arrival {
 		a.namer = b.namer
@@ -269,5 +232,274 @@ func (g *graph) merge(a, b *cluster, merged *[]ID) *cluster {
 	a.limits = a.limits.join(b.limits)
 	a.events += b.events
 	a.reach(b.latest)
+	*b = cluster{}
 	return a
+}
+
+// mergeProfiles moves the evidence of b to a, with its golden record.
+func (f *fold) mergeProfiles(a, b *cluster) {
+	if len(b.evidence) == 0 {
+		return
+	}
+	if len(a.evidence) > 0 {
+		if len(f.merging) == 0 {
+			f.merging = append(f.merging, golden{a.id(), slices.Clone(a.traitsOf())})
+		}
+		f.merging = append(f.merging, golden{b.id(), slices.Clone(b.traitsOf())})
+	}
+	f.g.mergeGolden(a, b)
+	for _, e := range b.evidence {
+		e.home = a
+	}
+}
+
+// arrive resolves new evidence. Where nothing that it touches lies after it,
+// its own step is all there is to do; else what it touches is folded again. It
+// returns the number of evidence records folded.
+func (g *graph) arrive(e *evidence, now int64, mode Mode) int {
+	if len(e.links) == 0 {
+		if e.selfRooted() {
+			e.home = &cluster{limits: noLimits}
+			e.home.hold(e)
+			g.feed.add(change{kind: Created, profile: e.anchor, at: now, mode: mode})
+		}
+		return 1
+	}
+	if !g.last(e) {
+		f := fold{g: g, observed: e}
+		f.touch(e)
+		return f.run([]*evidence{e}, nil, now, mode)
+	}
+	f := fold{g: g}
+	c := f.step(e)
+	e.home = c
+	id := c.id()
+	if c.namer == e {
+		g.feed.add(change{kind: Created, profile: id, at: now, mode: mode})
+	}
+	for _, m := range f.merging {
+		if m.id != id {
+			g.feed.add(change{kind: Merged, profile: id, other: m.id, at: now, mode: mode})
+		}
+	}
+	for _, m := range f.merging {
+		if m.id == id {
+			g.compareGolden(id, m.traits, c.traitsOf(), now, mode)
+		}
+	}
+	return 1
+}
+
+// last reports whether e lies after all that it touches.
+func (g *graph) last(e *evidence) bool {
+	at := e.position()
+	for _, n := range e.links {
+		if n.home != nil {
+			if at.compare(n.home.latest) <= 0 {
+				return false
+			}
+			continue
+		}
+		for _, r := range n.refusals {
+			if at.compare(r.evidence.position()) <= 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// advance moves evidence to an earlier first sight and folds what it touches again.
+func (g *graph) advance(e *evidence, at, now int64, mode Mode) int {
+	e.first = at
+	if len(e.links) == 0 {
+		if e.home != nil {
+			e.home.first = at
+		}
+		return 1
+	}
+	f := fold{g: g, observed: e}
+	f.touch(e)
+	return f.run(nil, nil, now, mode)
+}
+
+// touch puts the clusters of all identifiers of e into the scope.
+func (f *fold) touch(e *evidence) {
+	for _, n := range e.links {
+		f.widen(n.home)
+	}
+}
+
+func (f *fold) widen(c *cluster) {
+	if c != nil && !slices.Contains(f.scope, c) {
+		f.scope = append(f.scope, c)
+	}
+}
+
+// run folds the scope again, with evidence added and without evidence removed,
+// and widens it by the far side of every refused link whose verdict flips,
+// until none does. It returns the number of evidence records folded.
+func (f *fold) run(added []*evidence, removed *evidence, now int64, mode Mode) int {
+	f.verdicts = map[*evidence][]*refusal{}
+	folded := 0
+	for {
+		f.g.epoch++
+		f.epoch = f.g.epoch
+		f.wider = nil
+		f.records, f.nodes, f.made = f.records[:0], f.nodes[:0], f.made[:0]
+		f.updates, f.ties, f.beaten = f.updates[:0], f.ties[:0], f.beaten[:0]
+		clear(f.verdicts)
+		done := f.collect(added, removed) && f.fold()
+		folded += len(f.records)
+		if done {
+			break
+		}
+		f.widen(f.wider)
+	}
+	f.install(removed, now, mode)
+	return folded
+}
+
+// collect gathers what is in scope. It returns false where a must-link leads out of it.
+func (f *fold) collect(added []*evidence, removed *evidence) bool {
+	for _, c := range f.scope {
+		c.epoch = f.epoch
+	}
+	if removed != nil {
+		removed.epoch = f.epoch
+	}
+	for _, e := range added {
+		e.epoch = f.epoch
+		f.records = append(f.records, e)
+	}
+	for _, c := range f.scope {
+		for _, e := range c.evidence {
+			if e != removed {
+				e.epoch = f.epoch
+				f.records = append(f.records, e)
+			}
+		}
+		for _, n := range c.nodes {
+			if !f.enlist(n) {
+				return false
+			}
+		}
+	}
+	for _, e := range f.records {
+		for _, n := range e.links {
+			if n.home == nil && !f.enlist(n) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// enlist puts an identifier in scope with all that must-links tie to it.
+func (f *fold) enlist(n *node) bool {
+	if n.epoch == f.epoch {
+		return true
+	}
+	n.epoch, n.next, n.nextSince = f.epoch, nil, 0
+	f.nodes = append(f.nodes, n)
+	for _, t := range n.must {
+		other := t.other(n)
+		if other.home != nil && other.home.epoch != f.epoch {
+			f.wider = other.home
+			return false
+		}
+		if t.a == n {
+			f.ties = append(f.ties, t)
+		}
+		if !f.enlist(other) {
+			return false
+		}
+	}
+	return true
+}
+
+// stage is one step of a fold: evidence in scope, or a link into the scope that
+// was refused.
+type stage struct {
+	at       position
+	evidence *evidence
+	refusal  *refusal
+}
+
+// fold plays the scope: must-links, then evidence in order. It returns false
+// where a verdict flips for a cluster outside, f.wider then.
+func (f *fold) fold() bool {
+	slices.SortFunc(f.ties, compareTies)
+	for _, t := range f.ties {
+		f.bind(t)
+	}
+	stages := make([]stage, 0, len(f.records))
+	for _, e := range f.records {
+		stages = append(stages, stage{at: e.position(), evidence: e})
+	}
+	for _, n := range f.nodes {
+		for _, r := range n.refusals {
+			if r.evidence.epoch != f.epoch && r.reason != ReasonUnlinked {
+				stages = append(stages, stage{at: r.evidence.position(), refusal: r})
+			}
+		}
+	}
+	slices.SortFunc(stages, func(a, b stage) int { return a.at.compare(b.at) })
+	for _, s := range stages {
+		if s.refusal != nil {
+			if !f.recheck(s.refusal) {
+				return false
+			}
+		} else if f.step(s.evidence) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// bind folds a must-link; only a cannot-link stands against it.
+func (f *fold) bind(t *tie) {
+	a, b := f.home(t.a), f.home(t.b)
+	if a == nil {
+		a = f.found(t.a, unseen)
+	}
+	if b == nil {
+		b = f.found(t.b, unseen)
+	}
+	if a == b {
+		return
+	}
+	if judge(&summary{apart: a.limits.apart}, &summary{apart: b.limits.apart}).reason != 0 {
+		f.beaten = append(f.beaten, t)
+		return
+	}
+	f.merge(a, b)
+}
+
+// install makes the scratch state the state, and tells the feed what became of
+// the profiles.
+func (f *fold) install(removed *evidence, now int64, mode Mode) {
+	for _, n := range f.nodes {
+		n.refusals = slices.DeleteFunc(n.refusals, func(r *refusal) bool { return r.evidence.epoch == f.epoch })
+	}
+	if removed != nil {
+		for _, r := range removed.verdicts {
+			r.node.refusals = slices.DeleteFunc(r.node.refusals, func(x *refusal) bool { return x == r })
+		}
+	}
+	for _, u := range f.updates {
+		u.refusal.verdict, u.refusal.near, u.refusal.far = u.verdict, u.near, u.far
+	}
+	for _, e := range f.records {
+		e.verdicts = f.verdicts[e]
+		for _, r := range e.verdicts {
+			if r.node.epoch == f.epoch {
+				r.node.refusals = append(r.node.refusals, r)
+			}
+		}
+	}
+	for _, t := range f.ties {
+		t.beaten = slices.Contains(f.beaten, t)
+	}
+	f.transitions(now, mode)
 }

@@ -1,0 +1,213 @@
+package profile
+
+import (
+	"slices"
+	"strings"
+)
+
+// summary is what of a cluster counts when a link is decided: its values of
+// limited kinds with their first sights, and its identifiers that a person
+// declared apart from others. It is immutable, so a refusal keeps both sides
+// as they were at no cost.
+type summary struct {
+	entries []entry // by limit, first sight, value
+	apart   []*node // with cannot-links
+}
+
+type entry struct {
+	node  *node
+	since int64
+}
+
+// unseen is the first sight of an identifier that is in a cluster by a
+// must-link alone. No window counts it.
+const unseen = -1 << 63
+
+var noLimits = &summary{}
+
+func compareEntries(a, b entry) int {
+	if a.node.kind.limit != b.node.kind.limit {
+		return strings.Compare(a.node.kind.limit.kind, b.node.kind.limit.kind)
+	}
+	if a.since != b.since {
+		return compareInt(a.since, b.since)
+	}
+	return compareNames(a.node.name, b.node.name)
+}
+
+// summaryOf is the summary of an identifier alone.
+func summaryOf(n *node, since int64) *summary {
+	if n.kind.limit == nil && len(n.cannot) == 0 {
+		return noLimits
+	}
+	s := &summary{}
+	if n.kind.limit != nil {
+		s.entries = []entry{{n, since}}
+	}
+	if len(n.cannot) > 0 {
+		s.apart = []*node{n}
+	}
+	return s
+}
+
+func (s *summary) join(t *summary) *summary {
+	switch {
+	case len(t.entries) == 0 && len(t.apart) == 0:
+		return s
+	case len(s.entries) == 0 && len(s.apart) == 0:
+		return t
+	}
+	return &summary{
+		entries: joinEntries(s.entries, t.entries),
+		apart:   append(slices.Clip(s.apart), t.apart...),
+	}
+}
+
+func joinEntries(a, b []entry) []entry {
+	switch {
+	case len(b) == 0:
+		return a
+	case len(a) == 0:
+		return b
+	}
+	out := make([]entry, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if compareEntries(a[0], b[0]) <= 0 {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}
+
+// seen is s with the first sight of an identifier that had none.
+func (s *summary) seen(n *node, since int64) *summary {
+	if n.kind.limit == nil {
+		return s
+	}
+	rest := slices.DeleteFunc(slices.Clone(s.entries), func(e entry) bool { return e.node == n })
+	return &summary{entries: joinEntries(rest, []entry{{n, since}}), apart: s.apart}
+}
+
+// verdict is why a link was refused; the zero verdict accepts it.
+type verdict struct {
+	reason Reason
+	limit  *limit // ReasonLimit
+	apart  *node  // ReasonCannotLink: the far end
+}
+
+// judge decides whether two clusters may become one. Only limits to which both
+// sides contribute count: the link must be what exceeds them.
+func judge(near, far *summary) verdict {
+	for _, n := range near.apart {
+		for _, t := range n.cannot {
+			if other := t.other(n); slices.Contains(far.apart, other) {
+				return verdict{reason: ReasonCannotLink, apart: other}
+			}
+		}
+	}
+	a, b := near.entries, far.entries
+	for len(a) > 0 && len(b) > 0 {
+		la, lb := a[0].node.kind.limit, b[0].node.kind.limit
+		if la != lb {
+			if la.kind < lb.kind {
+				a = after(a, la)
+			} else {
+				b = after(b, lb)
+			}
+			continue
+		}
+		restA, restB := after(a, la), after(b, lb)
+		if la.exceeded(a[:len(a)-len(restA)], b[:len(b)-len(restB)]) {
+			return verdict{reason: ReasonLimit, limit: la}
+		}
+		a, b = restA, restB
+	}
+	return verdict{}
+}
+
+// after skips the values of a limit.
+func after(s []entry, l *limit) []entry {
+	i := 0
+	for i < len(s) && s[i].node.kind.limit == l {
+		i++
+	}
+	return s[i:]
+}
+
+// exceeded reports whether the union of two runs of values, each by first
+// sight, breaks the limit. With a window, it does where more than the limit
+// have their first sights less than the window apart, values of both sides
+// among them.
+func (l *limit) exceeded(a, b []entry) bool {
+	if l.within == 0 {
+		return len(a)+len(b) > l.most
+	}
+	i, j := 0, 0           // the window is [i:] of the merged runs up to here
+	inA, inB := 0, 0       // values of each side in the window
+	var times []sideOfTime // the merged runs
+	for i < len(a) || j < len(b) {
+		if j == len(b) || i < len(a) && a[i].since <= b[j].since {
+			times = append(times, sideOfTime{a[i].since, true})
+			i++
+		} else {
+			times = append(times, sideOfTime{b[j].since, false})
+			j++
+		}
+	}
+	start := 0
+	for _, t := range times {
+		if t.at == unseen {
+			start++
+			continue
+		}
+		if t.near {
+			inA++
+		} else {
+			inB++
+		}
+		for t.at-times[start].at >= l.within {
+			if times[start].near {
+				inA--
+			} else {
+				inB--
+			}
+			start++
+		}
+		if inA+inB > l.most && inA > 0 && inB > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+type sideOfTime struct {
+	at   int64
+	near bool
+}
+
+// refusal is a link that was refused, with both sides at that instant.
+type refusal struct {
+	verdict
+	evidence *evidence
+	node     *node
+	near     *summary
+	far      *summary
+}
+
+func (r *refusal) refusal() Refusal {
+	out := Refusal{Identifier: r.node.identifier(), Reason: r.reason, Evidence: r.evidence.key}
+	switch r.reason {
+	case ReasonLimit:
+		out.Kind = r.limit.kind
+		for _, e := range r.far.entries {
+			if e.node.kind.limit == r.limit {
+				out.Witness = append(out.Witness, e.node.identifier())
+			}
+		}
+	case ReasonCannotLink:
+		out.Witness = []Identifier{r.apart.identifier()}
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package profile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// group is the evidence that went from one cluster to another in a fold.
+type group struct {
+	from, to *cluster
+	namer    *evidence
+	size     int
+}
+
+// transitions installs the clusters of a fold and tells the feed what became
+// of the profiles: evidence that moved together is told as a split by its
+// earliest anchor, a merge, or both where it left one profile for another; an
+// identifier that moved without evidence as unlinked or linked.
+func (f *fold) transitions(now int64, mode Mode) {
+	t := teller{f: f, now: now, mode: mode, told: map[ID]bool{}}
+	groups, created := f.groups()
+	moves := f.moves()
+	if f.observed != nil {
+		t.told[f.observed.home.id()] = true // its Observed row follows
+	}
+	for _, n := range f.nodes {
+		for _, r := range n.refusals {
+			if n.home != nil {
+				n.home.reach(r.evidence.position())
+			}
+		}
+	}
+	for _, c := range created {
+		t.tell(Created, c.id(), "")
+	}
+	for _, gr := range groups {
+		if was, moved := gr.from.id(), gr.namer.anchor; was != gr.to.id() && moved != was {
+			t.tell(Split, was, moved)
+		}
+	}
+	for _, gr := range groups {
+		if is, moved := gr.to.id(), gr.namer.anchor; is != gr.from.id() && moved != is {
+			t.tell(Merged, is, moved)
+		}
+	}
+	for _, m := range moves {
+		switch {
+		case m.from != "" && !t.told[m.from]:
+			t.tell(Unlinked, m.from, m.to)
+		case m.to != "" && !t.told[m.to]:
+			t.tell(Linked, m.to, m.from)
+		}
+	}
+	t.traits(groups)
+}
+
+// teller writes what became of the profiles to the feed.
+type teller struct {
+	f    *fold
+	now  int64
+	mode Mode
+	told map[ID]bool // whom a row named
+}
+
+func (t *teller) tell(kind ChangeKind, id, other ID) {
+	t.f.g.feed.add(change{kind: kind, profile: id, other: other, at: t.now, mode: t.mode})
+	t.told[id], t.told[other] = true, true
+}
+
+// traits gives every cluster made its golden record and tells what changed.
+func (t *teller) traits(groups []group) {
+	before := map[ID]*cluster{}
+	for _, c := range t.f.scope {
+		if c.namer != nil {
+			before[c.id()] = c
+		}
+	}
+	same := map[*cluster]*cluster{}
+	for _, gr := range groups {
+		if gr.size == len(gr.from.evidence) && gr.size == len(gr.to.evidence) {
+			same[gr.to] = gr.from
+		}
+	}
+	for _, c := range t.f.made {
+		if len(c.evidence) == 0 {
+			continue
+		}
+		if old := same[c]; old != nil {
+			c.golden = old.golden
+			continue
+		}
+		t.f.g.buildGolden(c)
+		if old := before[c.id()]; old != nil {
+			t.f.g.compareGolden(c.id(), old.traitsOf(), c.traitsOf(), t.now, t.mode)
+		}
+	}
+}
+
+// move is an identifier that went from one profile to another.
+type move struct{ from, to ID }
+
+// moves sets the home of every identifier folded and returns those that changed
+// hands, each pair of profiles once.
+func (f *fold) moves() []move {
+	var out []move
+	for _, n := range f.nodes {
+		if m := (move{n.home.id(), n.next.id()}); m.from != m.to && !slices.Contains(out, m) {
+			out = append(out, m)
+		}
+		n.home, n.since, n.next = n.next, n.nextSince, nil
+	}
+	slices.SortFunc(out, func(a, b move) int {
+		return cmp.Or(strings.Compare(string(a.from), string(b.from)), strings.Compare(string(a.to), string(b.to)))
+	})
+	return out
+}
+
+// groups sets the home of every record folded. It returns the groups that
+// moved, by arrival, and the clusters that hold nothing but new evidence.
+func (f *fold) groups() (groups []group, created []*cluster) {
+	index := map[[2]*cluster]int{}
+	last := -1
+	for _, e := range f.records {
+		to, from := e.links[0].next, e.home
+		e.home = to
+		if from == nil {
+			if to.namer == e {
+				created = append(created, to)
+			}
+			continue
+		}
+		if last < 0 || groups[last].from != from || groups[last].to != to {
+			i, ok := index[[2]*cluster{from, to}]
+			if !ok {
+				i = len(groups)
+				index[[2]*cluster{from, to}] = i
+				groups = append(groups, group{from: from, to: to, namer: e})
+			}
+			last = i
+		}
+		gr := &groups[last]
+		gr.size++
+		if e.arrival < gr.namer.arrival {
+			gr.namer = e
+		}
+	}
+	slices.SortFunc(groups, func(a, b group) int { return compareInt(int64(a.namer.arrival), int64(b.namer.arrival)) })
+	return groups, created
+}
