@@ -24,7 +24,7 @@ type loader struct {
 	orders      map[string]*order
 	reviews     []reviewRow
 	leftOut     map[string]bool // orders
-	brokenKeys  map[string]bool // every key named in a broken row
+	brokenKeys  map[string]bool // every key named in a broken row; rows that refer to one follow it
 	used        []use
 	counts      []input.FileCount
 	rejects     []input.Reject
@@ -349,12 +349,14 @@ func (l *loader) finish() *Dataset {
 		}
 	}
 	d := &Dataset{}
-	named := map[string]bool{}
+	kept := map[string]bool{} // customers
 	for id, o := range l.orders {
-		named[o.customer] = true
-		if !l.leftOut[id] {
-			d.orders = append(d.orders, o)
+		if l.leftOut[id] {
+			l.brokenKeys[o.customer] = true
+			continue
 		}
+		kept[o.customer] = true
+		d.orders = append(d.orders, o)
 	}
 	slices.SortFunc(d.orders, func(a, b *order) int { return cmp.Compare(a.line, b.line) })
 	for _, r := range l.reviews {
@@ -363,7 +365,7 @@ func (l *loader) finish() *Dataset {
 			d.reviews = append(d.reviews, r.review)
 		}
 	}
-	l.customersWithoutOrder(named)
+	l.customersWithoutOrder(kept)
 	rank := map[string]int{}
 	for i, f := range l.counts {
 		rank[f.File] = i
@@ -380,9 +382,9 @@ func (l *loader) finish() *Dataset {
 
 // customersWithoutOrder accounts for customers whose order was left out, or is
 // nowhere to be found.
-func (l *loader) customersWithoutOrder(named map[string]bool) {
+func (l *loader) customersWithoutOrder(kept map[string]bool) {
 	for id, c := range l.people {
-		if named[id] {
+		if kept[id] {
 			continue
 		}
 		r := input.Reject{Place: input.Place{File: customersFile, Line: c.line}, Reason: "no order names this customer"}

@@ -77,11 +77,18 @@ func shortened(value string, from, to, width float64) string {
 	return compact(roundTo(delta, 4))
 }
 
-func (f Flows) html() (view, error) {
+func (f Flows) check() error {
 	for _, l := range f.Lines {
 		if len(l.Deltas) != len(f.At) {
-			return view{}, fmt.Errorf("report: flows %q: line %q has %d values for %d periods", f.Title, l.Name, len(l.Deltas), len(f.At))
+			return fmt.Errorf("report: flows %q: line %q has %d values for %d periods", f.Title, l.Name, len(l.Deltas), len(f.At))
 		}
+	}
+	return nil
+}
+
+func (f Flows) html() (view, error) {
+	if err := f.check(); err != nil {
+		return view{}, err
 	}
 	return view{
 		Title: f.Title, Unit: f.Unit, Caption: f.Caption,

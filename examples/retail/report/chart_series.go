@@ -59,11 +59,18 @@ func (f *frame) grid(ticks []float64, write func(float64) string) {
 	}
 }
 
-func (s Series) html() (view, error) {
+func (s Series) check() error {
 	for _, l := range s.Lines {
 		if len(l.Values) != len(s.At) {
-			return view{}, fmt.Errorf("report: series %q: line %q has %d values for %d instants", s.Title, l.Name, len(l.Values), len(s.At))
+			return fmt.Errorf("report: series %q: line %q has %d values for %d instants", s.Title, l.Name, len(l.Values), len(s.At))
 		}
+	}
+	return nil
+}
+
+func (s Series) html() (view, error) {
+	if err := s.check(); err != nil {
+		return view{}, err
 	}
 	return view{
 		Title: s.Title, Unit: s.Unit, Caption: s.Caption,

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"html"
 	"html/template"
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-graphviz"
 )
@@ -47,19 +47,27 @@ func withDefaults(dot string) string {
 	return dot
 }
 
+// drawing guards the layout engine, of which a process has one.
+var drawing sync.Mutex
+
 // drawDOT lays a diagram out and keeps of the picture only shapes and text.
-func drawDOT(dot, label string) (picture template.HTML, err error) {
+// What the engine reports on closing is not looked at: it repeats warnings
+// about the layout, such as a label wider than its node. After a syntax error
+// the engine reads no other diagram in the same process.
+func drawDOT(dot, label string) (template.HTML, error) {
+	drawing.Lock()
+	defer drawing.Unlock()
 	ctx := context.Background()
 	g, err := graphviz.New(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, g.Close()) }()
+	defer g.Close()
 	graph, err := graphviz.ParseBytes([]byte(withDefaults(dot)))
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, graph.Close()) }()
+	defer graph.Close()
 	var out bytes.Buffer
 	if err := g.Render(ctx, graph, graphviz.SVG, &out); err != nil {
 		return "", err

@@ -82,13 +82,6 @@ func percentShort(part, whole int64) string {
 	return strconv.FormatFloat(p, 'f', 0, 64) + " %"
 }
 
-func valueAt(values []int64, i int) int64 {
-	if i < len(values) {
-		return values[i]
-	}
-	return 0
-}
-
 // scale maps low…high to pixels.
 type scale struct {
 	low, high float64

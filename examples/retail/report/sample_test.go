@@ -77,7 +77,8 @@ func sample() report.Report {
 			{Title: "Who the customers are", Lead: "Events of all channels were stitched into one customer each; the generator knows the truth.", Blocks: []report.Block{
 				report.Figures{Title: "Identity against the truth", Rows: []report.Figure{
 					{Name: "Pairs joined rightly", Value: report.Count(31820), Note: "of 32,011 true pairs"},
-					{Name: "Precision", Value: "99.81 %", Tone: report.Good, Note: "shared tablets are the rest"}, {Name: "Recall", Value: "97.02 %", Tone: report.Good},
+					{Name: "Precision", Value: "99.81 %", Tone: report.Good, Note: "shared tablets are the rest"},
+					{Name: "Recall", Value: "97.02 %", Tone: report.Good},
 				}},
 				report.Notes{Title: "Left out <of> the input", Tone: report.Warn, Lines: []string{"orders.csv:17: order_status: unknown state \"lost\"", "1 of 8,135 orders whole"}},
 			}},

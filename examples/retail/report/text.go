@@ -18,7 +18,8 @@ const textWidth = 100
 // columns measures text as a terminal shows it: Chinese characters take two.
 var columns = &runewidth.Condition{}
 
-// Text writes the report as aligned plain text, without escape sequences.
+// Text writes the report as aligned plain text, without escape sequences. A
+// series or flow whose lines are of unequal length is an error.
 func (r Report) Text(w io.Writer) error {
 	t := &textWriter{w: bufio.NewWriter(w)}
 	t.line(r.Title)
@@ -65,9 +66,15 @@ type textWriter struct {
 	err error
 }
 
-func (t *textWriter) line(s string) {
-	if _, err := t.w.WriteString(strings.TrimRight(s, " ") + "\n"); err != nil && t.err == nil {
+func (t *textWriter) fail(err error) {
+	if t.err == nil {
 		t.err = err
+	}
+}
+
+func (t *textWriter) line(s string) {
+	if _, err := t.w.WriteString(strings.TrimRight(s, " ") + "\n"); err != nil {
+		t.fail(err)
 	}
 }
 
@@ -208,6 +215,10 @@ func (b Table) text(t *textWriter) {
 const sparkWidth = 48
 
 func (s Series) text(t *textWriter) {
+	if err := s.check(); err != nil {
+		t.fail(err)
+		return
+	}
 	t.title(titled(s.Title, s.Unit))
 	var rows [][]string
 	for _, l := range s.Lines {
@@ -330,6 +341,10 @@ func (m Movement) verdict() string {
 }
 
 func (f Flows) text(t *textWriter) {
+	if err := f.check(); err != nil {
+		t.fail(err)
+		return
+	}
 	t.title(titled(f.Title, f.Unit))
 	head, numeric := []string{""}, []bool{false}
 	for _, l := range f.Lines {
@@ -339,7 +354,7 @@ func (f Flows) text(t *textWriter) {
 	for i, at := range f.At {
 		row := []string{at.Format("Jan 2006")}
 		for _, l := range f.Lines {
-			row = append(row, signed(valueAt(l.Deltas, i)))
+			row = append(row, signed(l.Deltas[i]))
 		}
 		rows = append(rows, row)
 	}
