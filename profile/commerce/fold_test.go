@@ -206,29 +206,35 @@ func TestRefundsAreProratedOverLinesAndTenders(t *testing.T) {
 	}{
 		"by the price of the pieces": {
 			fact(commerce.Refunded, at(2, 0), amount(83), line("1", 1, 0), line("2", 1, 0)),
-			[]commerce.Share{{Line: "1", Quantity: 1, Amount: 33}, {Line: "2", Quantity: 1, Amount: 50}}, 0,
+			[]commerce.Share{{Line: "1", Quantity: 1, Amount: 33}, {Line: "2", Quantity: 1, Amount: 50}},
+			0,
 		},
 		"a restocking fee in proportion": {
 			fact(commerce.Refunded, at(2, 0), amount(75), line("1", 3, 0), line("2", 1, 0)),
-			[]commerce.Share{{Line: "1", Quantity: 3, Amount: 50}, {Line: "2", Quantity: 1, Amount: 25}}, 0,
+			[]commerce.Share{{Line: "1", Quantity: 3, Amount: 50}, {Line: "2", Quantity: 1, Amount: 25}},
+			0,
 		},
 		"as stated": {
 			fact(commerce.Refunded, at(2, 0), amount(75), freight(5), line("1", 3, 70)),
-			[]commerce.Share{{Line: "1", Quantity: 3, Amount: 70}}, 5,
+			[]commerce.Share{{Line: "1", Quantity: 3, Amount: 70}},
+			5,
 		},
 		"over all lines": {
 			fact(commerce.Refunded, at(2, 0), amount(30)),
-			[]commerce.Share{{Line: "1", Amount: 20}, {Line: "2", Amount: 10}}, 0,
+			[]commerce.Share{{Line: "1", Amount: 20}, {Line: "2", Amount: 10}},
+			0,
 		},
 		"what lines cannot take is freight": {
 			fact(commerce.Refunded, at(2, 0), amount(157)),
-			[]commerce.Share{{Line: "1", Amount: 100}, {Line: "2", Amount: 50}}, 7,
+			[]commerce.Share{{Line: "1", Amount: 100}, {Line: "2", Amount: 50}},
+			7,
 		},
 		"by SKU alone": {
 			fact(commerce.Refunded, at(2, 0), amount(50), func(e *commerce.Event) {
 				e.Lines = []commerce.Line{{SKU: "sku-2", Quantity: 1}}
 			}),
-			[]commerce.Share{{Line: "2", Quantity: 1, Amount: 50}}, 0,
+			[]commerce.Share{{Line: "2", Quantity: 1, Amount: 50}},
+			0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
