@@ -1,0 +1,340 @@
+package loyalty
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// desk is where commands are decided: the accounts and transactions of one
+// batch, as they are after the commands decided so far.
+type desk struct {
+	cfg *Config
+	now time.Time
+	// after is the least recorded time: reads as of a known time were answered
+	// up to just before it.
+	after time.Time
+	buf   encoder
+
+	states map[string]*state
+	// fresh accounts are known to be as the store has them; the others come
+	// from the cache and may be behind another process.
+	fresh    map[string]bool
+	recorded map[string]*Recorded // nil: known not to be there
+	lots     map[LotKey]*Lot      // rows loaded one by one; nil: known not to be there
+
+	// need is what the decisions of this round lacked.
+	need Query
+
+	// Of the command at hand: copies of accounts in which something fell due,
+	// what was recorded of that, and every account opened.
+	due     map[string]*state
+	settled []Transaction
+	touched []*state
+}
+
+// errNeed says that a decision needs more to be loaded; desk.need names it.
+var errNeed = errors.New("loyalty: more must be loaded")
+
+// account is an account as it is now, with what is due recorded; t gets a link to it.
+func (d *desk) account(t *Transaction, id string) (*state, error) {
+	s, err := d.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if t.link(id) == nil {
+		t.Links = append(t.Links, Link{Account: id})
+		d.touched = append(d.touched, s)
+	}
+	return s, nil
+}
+
+// live is account, or the account that it was merged into.
+func (d *desk) live(t *Transaction, id string) (*state, error) {
+	for {
+		s, err := d.find(id)
+		if err != nil {
+			return nil, err
+		}
+		if s.MergedInto == "" {
+			return d.account(t, id)
+		}
+		id = s.MergedInto
+	}
+}
+
+func (d *desk) find(id string) (*state, error) {
+	if s, ok := d.due[id]; ok {
+		return s, nil
+	}
+	s, ok := d.states[id]
+	if !ok {
+		if !slices.ContainsFunc(d.need.Accounts, func(w Want) bool { return w.Account == id }) {
+			d.need.Accounts = append(d.need.Accounts, Want{Account: id})
+		}
+		return nil, errNeed
+	}
+	if !s.due().After(d.now) {
+		s = s.clone()
+		if d.due == nil {
+			d.due = make(map[string]*state)
+		}
+		d.due[id] = s
+		d.settle(s, d.now)
+	}
+	return s, nil
+}
+
+// transaction is a recorded transaction.
+func (d *desk) transaction(key string) (*Recorded, error) {
+	r, ok := d.recorded[key]
+	if !ok {
+		if !slices.Contains(d.need.Keys, key) {
+			d.need.Keys = append(d.need.Keys, key)
+		}
+		return nil, errNeed
+	}
+	if r == nil {
+		return nil, ErrNotFound
+	}
+	return r, nil
+}
+
+// award is a transaction that gave points, with the account that has them now.
+func (d *desk) award(t *Transaction, key string) (*Transaction, *state, error) {
+	r, err := d.transaction(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case r.Kind == KindEarn, r.Kind == KindImport, r.Kind == KindAdjust && len(r.Opens) > 0:
+	default:
+		return nil, nil, ErrNotFound
+	}
+	s, err := d.live(t, r.Links[0].Account)
+	return &r.Transaction, s, err
+}
+
+// lot is a lot of an account whether or not anything remains of it; nil where
+// the account never had it.
+func (d *desk) lot(s *state, id string) (*Lot, error) {
+	if l := s.lot(id); l != nil {
+		return l, nil
+	}
+	if s.Seq == 0 {
+		return nil, nil
+	}
+	key := LotKey{s.ID, id}
+	row, ok := d.lots[key]
+	if !ok {
+		if !slices.Contains(d.need.Lots, key) {
+			d.need.Lots = append(d.need.Lots, key)
+		}
+		return nil, errNeed
+	}
+	if row == nil {
+		return nil, nil
+	}
+	s.remember(*row)
+	return s.lot(id), nil
+}
+
+// book is the account's own book.
+func (s *state) book() Book {
+	if s.Kind == Pool {
+		return BookPool
+	}
+	return BookMember
+}
+
+// kindOr is the account's kind, or that of its new owner where it does not exist yet.
+func (s *state) kindOr(k AccountKind) AccountKind {
+	if s.Seq == 0 {
+		return k
+	}
+	return s.Kind
+}
+
+// open are the open lots; of a unit that the account never had, none.
+func (u *unitState) open() []slot {
+	if u == nil {
+		return nil
+	}
+	return u.lots
+}
+
+// decide carries a command out on the accounts. On an error nothing has
+// changed but that lots which were looked up stay known.
+func (d *desk) decide(c *call) (posting Posting, err error) {
+	d.settled, d.touched = d.settled[:0], d.touched[:0]
+	clear(d.due)
+	t := Transaction{Key: c.key, Kind: c.kind, Effective: d.now, Fingerprint: c.print}
+	if err := c.cmd.decide(d, &t); err != nil {
+		return Posting{}, err
+	}
+	d.finish(&t)
+	posting = d.post(&t)
+	c.transaction = t
+	c.balances = d.balances(&t)
+	return posting, nil
+}
+
+// settleOnly records what is due in an account up to an instant, and no command.
+func (d *desk) settleOnly(id string, upTo time.Time) (Posting, error) {
+	d.settled, d.touched = d.settled[:0], d.touched[:0]
+	clear(d.due)
+	s, ok := d.states[id]
+	if !ok {
+		d.need.Accounts = append(d.need.Accounts, Want{Account: id})
+		return Posting{}, errNeed
+	}
+	if s.due().After(upTo) {
+		return Posting{}, nil
+	}
+	s = s.clone()
+	d.settle(s, upTo)
+	d.touched = append(d.touched, s)
+	return d.post(nil), nil
+}
+
+// finish gives the transaction its place in the chains and applies it.
+func (d *desk) finish(t *Transaction) {
+	t.Recorded = d.now
+	if d.after.After(t.Recorded) {
+		t.Recorded = d.after
+	}
+	for i := range t.Links {
+		s := d.touched[i]
+		t.Links[i].Seq = s.Seq + 1
+		if s.Recorded.After(t.Recorded) {
+			t.Recorded = s.Recorded
+		}
+	}
+	for i := range t.Links {
+		t.Links[i].Hash = t.seal(t.Links[i].Account, d.touched[i].Head, &d.buf)
+	}
+	for _, s := range d.touched {
+		s.apply(t)
+	}
+}
+
+// post is the posting of what was decided. It takes the settled copies over.
+func (d *desk) post(t *Transaction) Posting {
+	p := Posting{Program: d.cfg.Program}
+	n := len(d.settled)
+	if t != nil {
+		n++
+	}
+	p.Transactions = append(make([]Transaction, 0, n), d.settled...)
+	if t != nil {
+		p.Transactions = append(p.Transactions, *t)
+	}
+	p.Accounts = make([]AccountChange, 0, len(d.touched))
+	for _, s := range d.touched {
+		expect := s.Seq
+		if t != nil {
+			expect--
+		}
+		for i := range d.settled {
+			if d.settled[i].Links[0].Account == s.ID {
+				expect--
+			}
+		}
+		p.Accounts = append(p.Accounts, AccountChange{Expect: expect, Account: s.head()})
+		for _, l := range s.dirtyLots {
+			p.Lots = append(p.Lots, *l)
+		}
+		for _, h := range s.dirtyHolds {
+			p.Holds = append(p.Holds, *copyHold(h))
+		}
+		s.dirtyLots, s.dirtyHolds = s.dirtyLots[:0], s.dirtyHolds[:0]
+		d.states[s.ID] = s
+	}
+	for i := range p.Transactions {
+		d.learn(&p.Transactions[i])
+	}
+	return p
+}
+
+// learn keeps what was just decided for the commands behind it in the batch.
+func (d *desk) learn(t *Transaction) {
+	if r, ok := d.recorded[t.Of]; ok && r != nil {
+		r.Followers = append(r.Followers, *t)
+	}
+	if _, asked := d.recorded[t.Key]; asked {
+		d.recorded[t.Key] = &Recorded{Transaction: *t}
+	}
+}
+
+// settle records, in the order of time, the holds that timed out and the lots
+// that expired up to now. One transaction takes all lots of one instant.
+func (d *desk) settle(s *state, now time.Time) {
+	for {
+		at := s.due()
+		if at.After(now) || !at.Before(Forever) {
+			return
+		}
+		for _, t := range due(s, at) {
+			t.Recorded = d.now
+			if d.after.After(t.Recorded) {
+				t.Recorded = d.after
+			}
+			if s.Recorded.After(t.Recorded) {
+				t.Recorded = s.Recorded
+			}
+			t.Key = ownKeyPrefix + strconv.FormatUint(s.Seq+1, 10) + ownKeyPrefix + s.ID
+			t.Links = []Link{{Account: s.ID, Seq: s.Seq + 1}}
+			t.Links[0].Hash = t.seal(s.ID, s.Head, &d.buf)
+			s.apply(&t)
+			d.settled = append(d.settled, t)
+		}
+	}
+}
+
+// due is what happens by itself in an account at an instant: first holds time
+// out, in the order of their keys; or else lots expire.
+func due(s *state, at time.Time) []Transaction {
+	var ts []Transaction
+	for _, h := range s.holds {
+		if h.Until.Equal(at) {
+			t := Transaction{Kind: KindTimeout, Of: h.Key, Unit: h.Unit, Effective: at}
+			t.release(s, h, unpin(s, h, 0, false))
+			ts = append(ts, t)
+		}
+	}
+	if len(ts) > 0 {
+		// One at a time: the order of holds with the same time-out is that of their keys.
+		return slices.Clip(slices.SortedFunc(slices.Values(ts), func(a, b Transaction) int {
+			return strings.Compare(a.Of, b.Of)
+		})[:1])
+	}
+	t := Transaction{Kind: KindExpire, Effective: at}
+	for _, u := range s.units {
+		for _, sl := range u.lots {
+			if sl.expires.After(at) {
+				break
+			}
+			if n := sl.lot.free(); n > 0 {
+				t.move(s.book(), BookExpired, s.ID, u.Unit, sl.lot.ID, n)
+			}
+		}
+	}
+	return []Transaction{t}
+}
+
+// balances are the balances of the accounts of a transaction, in the units concerned.
+func (d *desk) balances(t *Transaction) []Balance {
+	out := make([]Balance, 0, len(d.touched))
+	for _, s := range d.touched {
+		if t.Unit != "" {
+			out = append(out, s.balance(t.Unit, t.Recorded))
+			continue
+		}
+		for _, u := range s.units {
+			out = append(out, s.balance(u.Unit, t.Recorded))
+		}
+	}
+	return out
+}

@@ -1,0 +1,468 @@
+package loyalty
+
+import (
+	"slices"
+	"time"
+)
+
+// state is an account as the ledger works on it. Every change goes through
+// apply, so that what a command decides, what a read folds and what Verify
+// recomputes cannot differ.
+type state struct {
+	Account
+	zone  *time.Location
+	units []*unitState
+	holds []*Reservation
+	// index finds lots by ID once there are many; closed keeps the lots with
+	// nothing remaining that a batch of commands touches.
+	index  map[string]*Lot
+	closed map[string]*Lot
+
+	dirtyLots  []*Lot
+	dirtyHolds []*Reservation
+}
+
+// unitState is what an account has of one unit.
+type unitState struct {
+	Standing
+	lots []slot // open lots, in the order of consumption
+	idle int    // how many of them have an idle policy
+
+	// Sums over the open lots, right from asOf until the next vesting. They
+	// do not look at expiry: whoever reads them settles what is due first.
+	usable, pending, held int64
+	asOf, vests           time.Time
+}
+
+func newState(id string, kind AccountKind, zone *time.Location) *state {
+	return &state{Account: Account{ID: id, Kind: kind, Due: Forever}, zone: zone}
+}
+
+// load builds the state of an account from what a store keeps.
+func load(c Contents, zone *time.Location) *state {
+	s := &state{Account: c.Account, zone: zone}
+	s.Account.Standings = nil
+	for _, st := range c.Standings {
+		s.units = append(s.units, &unitState{Standing: st, vests: Forever})
+	}
+	for i := range c.Lots {
+		u := s.unit(c.Lots[i].Unit)
+		u.insert(&c.Lots[i], zone)
+	}
+	for i := range c.Holds {
+		s.holds = append(s.holds, &c.Holds[i])
+	}
+	for _, u := range s.units {
+		slices.SortFunc(u.lots, compareSlots)
+		u.recount(time.Time{})
+	}
+	return s
+}
+
+// clone is a deep copy, for work that may come to nothing.
+func (s *state) clone() *state {
+	c := &state{Account: s.Account, zone: s.zone}
+	for _, u := range s.units {
+		v := *u
+		v.lots = make([]slot, len(u.lots))
+		for i, sl := range u.lots {
+			lot := *sl.lot
+			v.lots[i] = slot{sl.expires, &lot}
+		}
+		c.units = append(c.units, &v)
+	}
+	for _, h := range s.holds {
+		c.holds = append(c.holds, copyHold(h))
+	}
+	if s.closed != nil {
+		c.closed = make(map[string]*Lot, len(s.closed))
+		for id, l := range s.closed {
+			lot := *l
+			c.closed[id] = &lot
+		}
+	}
+	return c
+}
+
+func copyHold(h *Reservation) *Reservation {
+	c := *h
+	c.Pins = slices.Clone(h.Pins)
+	return &c
+}
+
+func (s *state) findUnit(unit Unit) *unitState {
+	for _, u := range s.units {
+		if u.Unit == unit {
+			return u
+		}
+	}
+	return nil
+}
+
+// unit is the account's figures of a unit, made where there are none.
+func (s *state) unit(unit Unit) *unitState {
+	if u := s.findUnit(unit); u != nil {
+		return u
+	}
+	u := &unitState{Standing: Standing{Unit: unit}, vests: Forever}
+	s.units = append(s.units, u)
+	return u
+}
+
+// indexFrom is the number of lots from which a search by ID pays for an index.
+const indexFrom = 24
+
+// lot finds a lot by ID, open or touched; nil for none.
+func (s *state) lot(id string) *Lot {
+	if l, ok := s.closed[id]; ok {
+		return l
+	}
+	if s.index != nil {
+		return s.index[id]
+	}
+	n := 0
+	for _, u := range s.units {
+		n += len(u.lots)
+	}
+	if n >= indexFrom {
+		s.index = make(map[string]*Lot, 2*n)
+		for _, u := range s.units {
+			for _, sl := range u.lots {
+				s.index[sl.lot.ID] = sl.lot
+			}
+		}
+		return s.index[id]
+	}
+	for _, u := range s.units {
+		for _, sl := range u.lots {
+			if sl.lot.ID == id {
+				return sl.lot
+			}
+		}
+	}
+	return nil
+}
+
+// remember takes in a closed lot that a command is about, unless the state
+// already knows a newer row of it.
+func (s *state) remember(l Lot) {
+	if s.lot(l.ID) == nil {
+		if s.closed == nil {
+			s.closed = make(map[string]*Lot)
+		}
+		s.closed[l.ID] = &l
+	}
+}
+
+func (s *state) hold(key string) *Reservation {
+	for _, h := range s.holds {
+		if h.Key == key {
+			return h
+		}
+	}
+	return nil
+}
+
+func (u *unitState) insert(l *Lot, zone *time.Location) {
+	sl := slot{l.expiry(u.Activity, zone), l}
+	at, _ := slices.BinarySearchFunc(u.lots, sl, compareSlots)
+	u.lots = slices.Insert(u.lots, at, sl)
+	if l.Policy.idle() {
+		u.idle++
+	}
+}
+
+func (u *unitState) remove(l *Lot, zone *time.Location) {
+	at, ok := slices.BinarySearchFunc(u.lots, slot{l.expiry(u.Activity, zone), l}, compareSlots)
+	if !ok {
+		return
+	}
+	u.lots = slices.Delete(u.lots, at, at+1)
+	if l.Policy.idle() {
+		u.idle--
+	}
+}
+
+// count adds the lot's part of the sums, times sign.
+func (u *unitState) count(l *Lot, sign int64) {
+	u.held += sign * l.Held
+	if l.UsableFrom.After(u.asOf) {
+		u.pending += sign * l.Remaining
+		if l.UsableFrom.Before(u.vests) {
+			u.vests = l.UsableFrom
+		}
+		return
+	}
+	u.usable += sign * l.Remaining
+}
+
+func (u *unitState) recount(now time.Time) {
+	u.usable, u.pending, u.held = 0, 0, 0
+	u.asOf, u.vests = now, Forever
+	for _, sl := range u.lots {
+		u.count(sl.lot, 1)
+	}
+}
+
+// at brings the sums to an instant.
+func (u *unitState) at(now time.Time) {
+	if now.Before(u.asOf) || !now.Before(u.vests) {
+		u.recount(now)
+	}
+}
+
+// available is what can be spent at an instant: usable, less what holds pin,
+// less what is owed.
+func (u *unitState) available(now time.Time) int64 {
+	u.at(now)
+	return u.usable - u.held - u.Debt
+}
+
+func (u *unitState) touch(activity time.Time, zone *time.Location) {
+	if !activity.After(u.Activity) {
+		return
+	}
+	u.Activity = activity
+	if u.idle == 0 {
+		return
+	}
+	for i := range u.lots {
+		u.lots[i].expires = u.lots[i].lot.expiry(activity, zone)
+	}
+	slices.SortFunc(u.lots, compareSlots)
+}
+
+// edit changes a lot and keeps the order, the sums and the index right.
+func (s *state) edit(id string, change func(*Lot)) {
+	l := s.lot(id)
+	if l == nil {
+		return
+	}
+	u := s.unit(l.Unit)
+	before := l.Remaining
+	usable, expires := l.UsableFrom, l.Expires
+	if before != 0 {
+		u.count(l, -1)
+	}
+	change(l)
+	moved := l.UsableFrom != usable || l.Expires != expires
+	if before != 0 && (l.Remaining == 0 || moved) {
+		now := l.Terms
+		l.UsableFrom, l.Expires = usable, expires
+		u.remove(l, s.zone)
+		l.Terms = now
+	}
+	switch {
+	case l.Remaining == 0 && before != 0:
+		delete(s.index, id)
+		if s.closed == nil {
+			s.closed = make(map[string]*Lot)
+		}
+		s.closed[id] = l
+	case l.Remaining != 0 && (before == 0 || moved):
+		delete(s.closed, id)
+		if s.index != nil {
+			s.index[id] = l
+		}
+		u.insert(l, s.zone)
+	}
+	if l.Remaining != 0 {
+		u.count(l, 1)
+	}
+	if !slices.Contains(s.dirtyLots, l) {
+		s.dirtyLots = append(s.dirtyLots, l)
+	}
+}
+
+// apply folds a transaction into the account. It trusts the transaction.
+func (s *state) apply(t *Transaction) {
+	for i := range t.Opens {
+		if t.Opens[i].Account == s.ID {
+			s.remember(t.Opens[i])
+			s.dirtyLots = append(s.dirtyLots, s.lot(t.Opens[i].ID))
+		}
+	}
+	for i := 0; i+1 < len(t.Entries); i += 2 {
+		s.applyPair(t, &t.Entries[i], &t.Entries[i+1])
+	}
+	if t.Kind == KindHold && t.Links[0].Account == s.ID {
+		h := &Reservation{Account: s.ID, Key: t.Key, Unit: t.Unit, Amount: t.Amount, Until: t.Until}
+		s.holds = append(s.holds, h)
+	}
+	for i := range t.Changes {
+		if c := &t.Changes[i]; c.Account == s.ID {
+			s.applyChange(t, c)
+		}
+	}
+	s.applyHold(t)
+	if t.Activity {
+		for i := range t.Entries {
+			if e := &t.Entries[i]; e.Account == s.ID {
+				s.unit(e.Unit).touch(t.Effective, s.zone)
+			}
+		}
+	}
+	s.applyHead(t)
+}
+
+func (s *state) applyPair(t *Transaction, from, to *Entry) {
+	for _, e := range [2]*Entry{from, to} {
+		if e.Book == BookDebt && e.Account == s.ID {
+			s.unit(e.Unit).Debt -= e.Amount
+		}
+	}
+	if from.Lot == "" {
+		return
+	}
+	if from.Account == s.ID {
+		s.edit(from.Lot, func(l *Lot) { flow(t, l, from, to) })
+	}
+	if to.Account == s.ID && to.Account != from.Account {
+		s.edit(to.Lot, func(l *Lot) { flow(t, l, to, from) })
+	}
+}
+
+// flow books one movement on a lot: own is the side of its account.
+func flow(t *Transaction, l *Lot, own, other *Entry) {
+	mine := func(b Book) bool { return b == BookMember || b == BookPool }
+	switch {
+	case own.Account != other.Account: // transfer
+		l.Remaining += own.Amount
+		back := min(max(own.Amount, 0), l.Transferred)
+		if own.Amount < 0 {
+			back = own.Amount
+		}
+		l.Transferred -= back
+		l.Original += max(own.Amount, 0) - max(back, 0)
+	case mine(own.Book):
+		book(t, l, own.Amount, other.Book)
+	case mine(other.Book):
+		book(t, l, other.Amount, own.Book)
+	default: // between two of the program's books
+		*l.counter(own.Book) += own.Amount
+		*l.counter(other.Book) += other.Amount
+	}
+}
+
+func book(t *Transaction, l *Lot, amount int64, against Book) {
+	l.Remaining += amount
+	if amount > 0 && l.Opened == t.Key && (against == BookIssuer || against == BookAdjusted) {
+		l.Original += amount
+		return
+	}
+	*l.counter(against) -= amount
+}
+
+func (s *state) applyChange(t *Transaction, c *LotChange) {
+	s.edit(c.Lot, func(l *Lot) {
+		l.Held += c.Held
+		l.BasisReturned += c.Basis
+		l.Returned += c.Returned
+		if !c.UsableFrom.IsZero() {
+			l.UsableFrom = c.UsableFrom
+		}
+		if !c.Expires.IsZero() {
+			l.Expires = c.Expires
+		}
+	})
+	if c.Held == 0 {
+		return
+	}
+	key := t.Of
+	if t.Kind == KindHold {
+		key = t.Key
+	}
+	h := s.hold(key)
+	if h == nil {
+		return
+	}
+	switch at := slices.IndexFunc(h.Pins, func(p Pin) bool { return p.Lot == c.Lot }); {
+	case at < 0:
+		h.Pins = append(h.Pins, Pin{c.Lot, c.Held})
+	case h.Pins[at].Amount+c.Held == 0:
+		h.Pins = slices.Delete(h.Pins, at, at+1)
+	default:
+		h.Pins[at].Amount += c.Held
+	}
+	switch t.Kind {
+	case KindCapture:
+		h.Captured -= c.Held
+	case KindRelease, KindTimeout:
+		h.Released -= c.Held
+	}
+}
+
+// applyHold notes the hold concerned as changed and drops it once it is over.
+func (s *state) applyHold(t *Transaction) {
+	key := t.Of
+	switch t.Kind {
+	case KindHold:
+		key = t.Key
+	case KindCapture, KindRelease, KindTimeout:
+	default:
+		return
+	}
+	h := s.hold(key)
+	if h == nil {
+		return
+	}
+	if !slices.Contains(s.dirtyHolds, h) {
+		s.dirtyHolds = append(s.dirtyHolds, h)
+	}
+	if h.Open() == 0 {
+		s.holds = slices.DeleteFunc(s.holds, func(x *Reservation) bool { return x == h })
+	}
+}
+
+func (s *state) applyHead(t *Transaction) {
+	switch {
+	case t.Kind == KindOpenPool:
+		s.Kind = Pool
+	case t.Kind == KindMerge && t.Links[0].Account == s.ID:
+		s.MergedInto = t.Links[1].Account
+	case t.Kind == KindSplit && t.Links[0].Account == s.ID:
+		s.MergedInto = ""
+	}
+	l := t.link(s.ID)
+	if l.Seq == 1 {
+		s.Opened = t.Recorded
+	}
+	s.Seq, s.Head, s.Recorded = l.Seq, l.Hash, t.Recorded
+}
+
+// due is the instant at which the next lot expires or hold times out.
+func (s *state) due() time.Time {
+	next := Forever
+	for _, h := range s.holds {
+		if h.Until.Before(next) {
+			next = h.Until
+		}
+	}
+	for _, u := range s.units {
+		for _, sl := range u.lots {
+			if !sl.expires.Before(next) {
+				break
+			}
+			if sl.lot.free() > 0 {
+				next = sl.expires
+				break
+			}
+		}
+	}
+	return next
+}
+
+// head is the account's row as it is now.
+func (s *state) head() Account {
+	a := s.Account
+	a.Due = s.due()
+	for _, u := range s.units {
+		if u.Debt != 0 || !u.Activity.IsZero() {
+			a.Standings = append(a.Standings, u.Standing)
+		}
+	}
+	return a
+}
+
+// expiry is the instant at which the lot expires in this account.
+func (s *state) expiry(l *Lot) time.Time { return l.expiry(s.unit(l.Unit).Activity, s.zone) }
