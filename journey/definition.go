@@ -1,0 +1,409 @@
+package journey
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cxkit/cxkit/journey/internal/localtime"
+)
+
+// Definition is a journey that has passed every check. It is immutable and safe
+// for concurrent use.
+type Definition struct {
+	spec       spec
+	version    string
+	zone       *time.Location
+	states     []state
+	byName     map[string]int
+	entries    []edge
+	ends       []edge // goals, then exits
+	edges      []*edge
+	capture    []string // names of Data that some field reads
+	entryNeeds Needs
+	listens    map[listen]bool
+}
+
+// listen is what makes an input interesting to a definition.
+type listen struct {
+	kind InputKind
+	name string
+}
+
+type state struct {
+	spec   *stateSpec
+	index  int
+	enter  []action
+	leave  []action
+	inputs []edge // taken by an input
+	waits  []edge // taken by time
+	whens  []edge // taken at once or as soon as the condition holds
+	shares []edge
+	needs  Needs // of a step in this state, all states behind it that take no time included
+}
+
+// edge is a compiled transition, entry, goal or exit.
+type edge struct {
+	spec    *transitionSpec
+	id      int
+	from    int // −1 for entries, goals and exits
+	to      int // −1 for stay, goals and exits
+	goal    bool
+	trigger *triggerSpec
+	keyProp string
+	wait    wait
+	cond    *Cond
+	do      []action
+}
+
+// wait is a compiled waitSpec.
+type wait struct {
+	kind   waitKind
+	d      time.Duration
+	minute int // −1 for none
+	days   uint8
+	field  Field
+	shift  *shiftSpec
+}
+
+type waitKind uint8
+
+const (
+	waitAfter waitKind = iota + 1
+	waitLocal
+	waitDate
+	waitDeadline
+)
+
+// action is a compiled actionSpec: the arguments in a fixed order.
+type action struct {
+	spec     *actionSpec
+	args     []arg
+	category string
+}
+
+type arg struct {
+	name  string
+	field Field
+}
+
+// Name is the identity of the journey across versions.
+func (d *Definition) Name() string { return d.spec.Name }
+
+// Title is what people call the journey.
+func (d *Definition) Title() string {
+	if d.spec.Title != "" {
+		return d.spec.Title
+	}
+	return d.spec.Name
+}
+
+// Version is the hash of the content: two definitions are equal if their
+// versions are.
+func (d *Definition) Version() string { return d.version }
+
+// States are the names of the states in the order of declaration.
+func (d *Definition) States() []string {
+	names := make([]string, len(d.states))
+	for i := range d.states {
+		names[i] = d.states[i].spec.Name
+	}
+	return names
+}
+
+// Build returns the definition itself, so that it is a [Source].
+func (d *Definition) Build() (*Definition, error) { return d, nil }
+
+// MarshalJSON writes the definition with its format version.
+func (d *Definition) MarshalJSON() ([]byte, error) { return json.Marshal(&d.spec) }
+
+// Parse reads what [Definition.MarshalJSON] writes, or a definition written by
+// hand, with every check of [Builder.Build]. An unknown field is an error.
+func Parse(b []byte) (*Definition, error) {
+	s, err := parseSpec(b)
+	if err != nil {
+		return nil, err
+	}
+	return compile(*s)
+}
+
+func parseSpec(b []byte) (*spec, error) {
+	var s spec
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDefinition, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: text after the definition", ErrDefinition)
+	}
+	if s.Format != specFormat {
+		return nil, fmt.Errorf("%w: format %d, %d expected", ErrDefinition, s.Format, specFormat)
+	}
+	return &s, nil
+}
+
+// compile makes a definition of a copy of the description.
+func compile(from spec) (*Definition, error) {
+	if lints := lint(&from); len(lints) > 0 {
+		return nil, &LintError{Journey: from.Name, Lints: lints}
+	}
+	text, err := json.Marshal(&from)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDefinition, err)
+	}
+	s, err := parseSpec(text)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	d := &Definition{spec: *s, version: hex.EncodeToString(sum[:16]), byName: map[string]int{}, listens: map[listen]bool{}}
+	if d.zone, err = time.LoadLocation(s.Zone); err != nil {
+		return nil, fmt.Errorf("%w: zone: %v", ErrDefinition, err)
+	}
+	for i := range d.spec.States {
+		d.byName[d.spec.States[i].Name] = i
+	}
+	d.entries = d.edgesOf(d.spec.Entries, -1)
+	for i := range d.entries {
+		if d.entries[i].spec.To == "" {
+			d.entries[i].to = 0
+		}
+	}
+	d.ends = d.edgesOf(d.spec.Goals, -1)
+	for i := range d.ends {
+		d.ends[i].goal = true
+	}
+	d.ends = append(d.ends, d.edgesOf(d.spec.Exits, -1)...)
+	d.states = make([]state, len(d.spec.States))
+	for i := range d.spec.States {
+		d.compileState(i)
+	}
+	d.number()
+	d.findCaptures()
+	d.findNeeds()
+	return d, nil
+}
+
+func (d *Definition) compileState(i int) {
+	s := &d.states[i]
+	s.spec, s.index = &d.spec.States[i], i
+	s.enter, s.leave = actions(s.spec.Enter), actions(s.spec.Leave)
+	for _, e := range d.edgesOf(s.spec.Transitions, i) {
+		switch {
+		case e.trigger != nil:
+			s.inputs = append(s.inputs, e)
+		case e.spec.Wait != nil:
+			s.waits = append(s.waits, e)
+		case e.spec.When != nil:
+			s.whens = append(s.whens, e)
+		default:
+			s.shares = append(s.shares, e)
+		}
+	}
+}
+
+func (d *Definition) edgesOf(list []transitionSpec, from int) []edge {
+	out := make([]edge, len(list))
+	for i := range list {
+		t := &list[i]
+		e := edge{spec: t, from: from, to: -1, trigger: t.Trigger, cond: t.If, do: actions(t.Do)}
+		if to, ok := d.byName[t.To]; ok && !t.Stay {
+			e.to = to
+		}
+		if t.Trigger != nil {
+			d.listens[listen{InputKind(t.Trigger.Kind), t.Trigger.Name}] = true
+			if e.keyProp = d.spec.Key; t.Trigger.KeyIn != "" {
+				e.keyProp = t.Trigger.KeyIn
+			}
+			if t.Trigger.AnyKey {
+				e.keyProp = ""
+			}
+		}
+		if t.Wait != nil {
+			e.wait = compileWait(t.Wait)
+		}
+		out[i] = e
+	}
+	return out
+}
+
+func compileWait(w *waitSpec) wait {
+	out := wait{minute: -1}
+	switch {
+	case w.After > 0:
+		out.kind, out.d = waitAfter, time.Duration(w.After)
+	case w.Local != "":
+		out.kind = waitLocal
+		out.minute, _ = localtime.Parse(w.Local)
+		for _, day := range w.Days {
+			out.days |= 1 << day
+		}
+	case w.Date != nil:
+		out.kind, out.field, out.shift = waitDate, *w.Date, w.Shift
+		if out.shift == nil {
+			out.shift = &shiftSpec{}
+		}
+		if out.shift.Clock != "" {
+			out.minute, _ = localtime.Parse(out.shift.Clock)
+		}
+	default:
+		out.kind, out.d = waitDeadline, time.Duration(w.Deadline)
+	}
+	return out
+}
+
+func actions(list []actionSpec) []action {
+	out := make([]action, len(list))
+	for i := range list {
+		a := action{spec: &list[i], category: list[i].Category}
+		if a.category == "" {
+			a.category = list[i].Name
+		}
+		for _, name := range slices.Sorted(maps.Keys(list[i].Args)) {
+			a.args = append(a.args, arg{name, list[i].Args[name]})
+		}
+		out[i] = a
+	}
+	return out
+}
+
+// number gives every edge its ID: entries, goals and exits, then the states'
+// in the order in which they are tried.
+func (d *Definition) number() {
+	add := func(list []edge) {
+		for i := range list {
+			list[i].id = len(d.edges)
+			d.edges = append(d.edges, &list[i])
+		}
+	}
+	add(d.entries)
+	add(d.ends)
+	for i := range d.states {
+		s := &d.states[i]
+		add(s.inputs)
+		add(s.waits)
+		add(s.whens)
+		add(s.shares)
+	}
+}
+
+// fields visits every field that the definition reads.
+func (d *Definition) fields(visit func(Field)) {
+	cond := func(c *Cond) {
+		if c != nil {
+			c.walk(func(c *Cond) { visit(c.field) })
+		}
+	}
+	do := func(list []action) {
+		for _, a := range list {
+			for _, g := range a.args {
+				visit(g.field)
+			}
+		}
+	}
+	for _, e := range d.edges {
+		cond(e.cond)
+		cond(e.spec.When)
+		if e.trigger != nil {
+			for i := range e.trigger.Where {
+				cond(&e.trigger.Where[i])
+			}
+		}
+		visit(e.wait.field)
+		do(e.do)
+	}
+	for i := range d.states {
+		do(d.states[i].enter)
+		do(d.states[i].leave)
+	}
+}
+
+func (d *Definition) findCaptures() {
+	names := map[string]bool{}
+	d.fields(func(f Field) {
+		if f.source == fromData {
+			names[f.name] = true
+		}
+	})
+	d.capture = slices.Sorted(maps.Keys(names))
+}
+
+// label is an edge in words: what takes it.
+func (e *edge) label() string {
+	var s string
+	switch {
+	case e.trigger != nil:
+		s = e.trigger.String()
+	case e.spec.Wait != nil:
+		s = e.spec.Wait.String()
+	case e.spec.When != nil:
+		if s = e.spec.When.String(); e.spec.When.op == opAlways {
+			s = "otherwise"
+		}
+	default:
+		s = strconv.Itoa(e.spec.Share) + " %"
+	}
+	if e.cond != nil {
+		s += " [" + e.cond.String() + "]"
+	}
+	return s
+}
+
+// String is the wait in words: "after 2h", "at 09:00 on Mon".
+func (w *waitSpec) String() string {
+	switch {
+	case w.After > 0:
+		return "after " + shortDuration(time.Duration(w.After))
+	case w.Local != "":
+		s := "at " + w.Local
+		for i, day := range w.Days {
+			s += [...]string{" on ", ", "}[min(i, 1)] + day.String()[:3]
+		}
+		return s
+	case w.Date != nil:
+		s := "on " + w.Date.String()
+		if w.Shift == nil {
+			return s
+		}
+		if w.Shift.Yearly {
+			s = "on the anniversary of " + w.Date.String()
+		}
+		if w.Shift.Days != 0 {
+			s += fmt.Sprintf(" %+d days", w.Shift.Days)
+		}
+		if w.Shift.Clock != "" {
+			s += " at " + w.Shift.Clock
+		}
+		if w.Shift.Plus > 0 {
+			s += " +" + shortDuration(time.Duration(w.Shift.Plus))
+		} else if w.Shift.Plus < 0 {
+			s += " −" + shortDuration(-time.Duration(w.Shift.Plus))
+		}
+		return s
+	}
+	return shortDuration(time.Duration(w.Deadline)) + " after the start"
+}
+
+// shortDuration writes whole days, hours and minutes without zeros: "7d", "1h30m".
+func shortDuration(d time.Duration) string {
+	if d%(24*time.Hour) == 0 && d > 0 {
+		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+	}
+	s := d.String()
+	if len(s) > 2 && s[len(s)-2:] == "0s" && (s[len(s)-3] == 'm') {
+		s = s[:len(s)-2]
+		if len(s) > 2 && s[len(s)-2:] == "0m" && s[len(s)-3] == 'h' {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
+}

@@ -1,0 +1,612 @@
+package journey
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/cxkit/cxkit/journey/internal/localtime"
+	"github.com/cxkit/cxkit/profile"
+)
+
+// maxHops bounds the states that one step may pass through.
+const maxHops = 100
+
+// Move is one edge taken in a step, as the history records it.
+type Move struct {
+	// Edge is the number of the edge; see [Definition.Edges].
+	Edge int
+	// From and To are states; "" is outside. A goal or exit has To "".
+	From, To string
+}
+
+// run is one step under way.
+type run struct {
+	d     *Definition
+	in    *Instance
+	x     *Input
+	now   time.Time
+	out   []Effect
+	moves *[]Move // nil where nobody asks
+	made  int     // effects made in this step
+}
+
+// Step is the heart of a journey, a pure function: the instance, an input and
+// the time give the instance after it and the effects to carry out, appended to
+// buf. It does no I/O and reads no clock.
+//
+// An instance that has not started (the zero Instance, or one with Run and
+// Parent set) is started if the input is an entry whose condition holds;
+// re-entry, go-live and age are the engine's to check. A [TimerInput] at now
+// takes what is due by then. An input that does not concern the instance
+// returns it as it was.
+//
+// It fails with [ErrFact] for a fact that the input lacks, with [ErrLoop], or
+// with [ErrVersion] where the instance stands in a state that the definition
+// does not have; then the instance given is returned and buf is as it was.
+//
+// Cost: without effects and remembered values no allocation.
+func (d *Definition) Step(in Instance, x Input, now time.Time, buf []Effect) (Instance, []Effect, error) {
+	return d.step(in, &x, now, buf, nil)
+}
+
+func (d *Definition) step(in Instance, x *Input, now time.Time, buf []Effect, moves *[]Move) (Instance, []Effect, error) {
+	next := in
+	r := run{d: d, in: &next, x: x, now: now, out: buf, moves: moves}
+	var err error
+	if in.Status == 0 {
+		err = r.start()
+	} else {
+		err = r.input()
+	}
+	if err != nil {
+		return in, buf, err
+	}
+	return next, r.out, nil
+}
+
+// stateOf is the index of the instance's state, −1 for none.
+func (d *Definition) stateOf(in *Instance) int {
+	if in.Status == 0 {
+		return -1
+	}
+	if in.at < len(d.states) && d.states[in.at].spec.Name == in.State {
+		return in.at
+	}
+	if i, ok := d.byName[in.State]; ok {
+		return i
+	}
+	return -1
+}
+
+func (r *run) start() error {
+	for i := range r.d.entries {
+		e := &r.d.entries[i]
+		key, ok, err := r.d.enters(e, r.in, r.x)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		r.now = r.now.UTC().Truncate(time.Microsecond)
+		in := r.in
+		in.Journey, in.Version, in.Customer, in.Key = r.d.spec.Name, r.d.version, r.x.Customer, key
+		in.Run = max(in.Run, 1)
+		in.ID = InstanceID(in.Journey, in.Customer, key, in.Run)
+		if in.Brand = r.d.spec.Brand; in.Brand == "" {
+			in.Brand = r.x.Brand
+		}
+		in.Status, in.StartedAt, in.Mode, in.Seq = Active, r.now, r.x.Mode, 1
+		r.remember()
+		r.note(e, "", r.d.states[e.to].spec.Name)
+		if err := r.act(e.do, ""); err != nil {
+			return err
+		}
+		return r.enter(e.to)
+	}
+	return nil
+}
+
+// enters reports whether the input is this entry, and under which key.
+func (d *Definition) enters(e *edge, in *Instance, x *Input) (key string, ok bool, err error) {
+	if x.Kind != InputKind(e.trigger.Kind) || x.Name != e.trigger.Name || !d.speaks(x) {
+		return "", false, nil
+	}
+	if e.keyProp != "" {
+		v, has := x.Props[e.keyProp]
+		if !has && x.Kind == EventInput {
+			return "", false, nil
+		}
+		key = keyText(v)
+	}
+	ok, err = e.admits(in, x)
+	return key, ok, err
+}
+
+// speaks reports whether the input is of the definition's brand.
+func (d *Definition) speaks(x *Input) bool {
+	return d.spec.Brand == "" || x.Brand == "" || x.Brand == d.spec.Brand
+}
+
+func keyText(v profile.Value) string {
+	if s, ok := v.Text(); ok {
+		return s
+	}
+	return v.String()
+}
+
+// admits evaluates the conditions of the edge.
+func (e *edge) admits(in *Instance, x *Input) (bool, error) {
+	if e.trigger != nil {
+		for i := range e.trigger.Where {
+			if ok, err := e.trigger.Where[i].holds(in, x); !ok || err != nil {
+				return false, err
+			}
+		}
+	}
+	if e.spec.When != nil {
+		if ok, err := e.spec.When.holds(in, x); !ok || err != nil {
+			return false, err
+		}
+	}
+	if e.cond != nil {
+		return e.cond.holds(in, x)
+	}
+	return true, nil
+}
+
+// fits reports whether the input takes the edge.
+func (r *run) fits(e *edge) (bool, error) {
+	t, x := e.trigger, r.x
+	if t == nil || x.Kind != InputKind(t.Kind) || x.Name != t.Name {
+		return false, nil
+	}
+	if e.keyProp != "" && (x.Kind == EventInput || x.Kind == CallInput || x.Kind == TickInput) {
+		v, has := x.Props[e.keyProp]
+		if has && keyText(v) != r.in.Key || !has && x.Kind == EventInput {
+			return false, nil
+		}
+	}
+	return e.admits(r.in, x)
+}
+
+func (r *run) input() error {
+	in, x := r.in, r.x
+	if in.Status == Ended {
+		if outcome(x.Kind) && in.Pending > 0 {
+			in.Pending--
+			in.Seq++
+		}
+		return nil
+	}
+	i := r.d.stateOf(in)
+	if i < 0 {
+		return fmt.Errorf("%w: journey %q has no state %q", ErrVersion, r.d.spec.Name, in.State)
+	}
+	if !r.d.speaks(x) {
+		return nil
+	}
+	changed := false
+	if outcome(x.Kind) && in.Pending > 0 {
+		in.Pending--
+		changed = true
+	}
+	ended, err := r.ends()
+	if err != nil || ended {
+		return err
+	}
+	s := &r.d.states[i]
+	if in.Status == Closing {
+		if changed {
+			in.Seq++
+			r.close()
+		}
+		return nil
+	}
+	taken := false
+	if x.Kind == TimerInput {
+		taken, err = r.elapse(s)
+	} else {
+		taken, err = r.first(s.inputs, true)
+	}
+	if err == nil && !taken {
+		taken, err = r.first(s.whens, false)
+	}
+	if err != nil || taken {
+		return err
+	}
+	due, ok := r.due(s)
+	if !ok {
+		due = time.Time{}
+	}
+	if changed || !due.Equal(in.Due) {
+		in.Due, in.Zone = due, r.zone().String()
+		in.Seq++
+	}
+	return nil
+}
+
+func outcome(k InputKind) bool { return k == DoneInput || k == FailedInput }
+
+// ends takes the first goal or exit that the input reaches.
+func (r *run) ends() (bool, error) {
+	for i := range r.d.ends {
+		e := &r.d.ends[i]
+		var ok bool
+		var err error
+		if e.trigger != nil {
+			ok, err = r.fits(e)
+		} else {
+			ok, err = e.admits(r.in, r.x)
+		}
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			continue
+		}
+		r.begin()
+		in := r.in
+		from := in.State
+		r.note(e, from, "")
+		if s := &r.d.states[r.d.stateOf(in)]; in.Status == Active {
+			if err := r.act(s.leave, from); err != nil {
+				return false, err
+			}
+		}
+		in.NeedUntil = in.Seq
+		if err := r.act(e.do, from); err != nil {
+			return false, err
+		}
+		in.Status, in.Outcome, in.Success, in.EndedAt, in.Due = Ended, e.spec.Name, e.goal, r.now, time.Time{}
+		r.report()
+		return true, nil
+	}
+	return false, nil
+}
+
+// begin opens a change of the instance by the input.
+func (r *run) begin() {
+	r.now = r.now.UTC().Truncate(time.Microsecond)
+	r.in.Seq++
+	if r.x.Kind != TimerInput && !outcome(r.x.Kind) {
+		r.in.Mode = r.x.Mode
+	}
+	r.remember()
+}
+
+// first takes the first of the edges that fits.
+func (r *run) first(list []edge, triggered bool) (bool, error) {
+	for i := range list {
+		e := &list[i]
+		var ok bool
+		var err error
+		if triggered {
+			ok, err = r.fits(e)
+		} else {
+			ok, err = e.admits(r.in, r.x)
+		}
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			r.begin()
+			return true, r.take(e)
+		}
+	}
+	return false, nil
+}
+
+// elapse takes what is due, earliest first; of waits over at the same instant
+// the one declared first.
+func (r *run) elapse(s *state) (bool, error) {
+	for {
+		var at time.Time
+		for i := range s.waits {
+			if due, ok := r.over(&s.waits[i].wait); ok && r.untried(due) && !due.After(r.now) && (at.IsZero() || due.Before(at)) {
+				at = due
+			}
+		}
+		if at.IsZero() {
+			return false, nil
+		}
+		for i := range s.waits {
+			e := &s.waits[i]
+			if due, ok := r.over(&e.wait); !ok || !due.Equal(at) {
+				continue
+			}
+			ok, err := e.admits(r.in, r.x)
+			if err != nil {
+				return false, err
+			}
+			if ok {
+				r.begin()
+				if e.to < 0 {
+					r.in.FiredAt = at
+				}
+				return true, r.take(e)
+			}
+		}
+		r.in.FiredAt = at
+	}
+}
+
+func (r *run) untried(due time.Time) bool {
+	return r.in.FiredAt.IsZero() || due.After(r.in.FiredAt)
+}
+
+// due is when the next wait of the state is over, not before now.
+func (r *run) due(s *state) (time.Time, bool) {
+	var at time.Time
+	for i := range s.waits {
+		if due, ok := r.over(&s.waits[i].wait); ok && r.untried(due) && (at.IsZero() || due.Before(at)) {
+			at = due
+		}
+	}
+	if at.IsZero() {
+		return at, false
+	}
+	if at.Before(r.in.EnteredAt) {
+		at = r.in.EnteredAt
+	}
+	return at, true
+}
+
+// take follows an edge out of the state.
+func (r *run) take(e *edge) error {
+	in := r.in
+	from := in.State
+	if e.to < 0 {
+		r.note(e, from, from)
+		if err := r.act(e.do, from); err != nil {
+			return err
+		}
+		s := &r.d.states[e.from]
+		in.Due, _ = r.due(s)
+		in.Zone = r.zone().String()
+		return nil
+	}
+	r.note(e, from, r.d.states[e.to].spec.Name)
+	if err := r.act(r.d.states[e.from].leave, from); err != nil {
+		return err
+	}
+	if err := r.act(e.do, from); err != nil {
+		return err
+	}
+	return r.enter(e.to)
+}
+
+// enter goes into a state and on through all that take no time.
+func (r *run) enter(i int) error {
+	in := r.in
+	for range maxHops {
+		s := &r.d.states[i]
+		in.State, in.at, in.EnteredAt, in.FiredAt, in.Due = s.spec.Name, i, r.now, time.Time{}, time.Time{}
+		if err := r.act(s.enter, in.State); err != nil {
+			return err
+		}
+		if s.spec.Final {
+			in.Outcome = in.State
+			r.close()
+			return nil
+		}
+		e, err := r.onward(s)
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			in.Due, _ = r.due(s)
+			in.Zone = r.zone().String()
+			return nil
+		}
+		if e.to < 0 {
+			return fmt.Errorf("%w: journey %q, state %q", ErrLoop, r.d.spec.Name, in.State)
+		}
+		r.note(e, in.State, r.d.states[e.to].spec.Name)
+		if err := r.act(s.leave, in.State); err != nil {
+			return err
+		}
+		if err := r.act(e.do, in.State); err != nil {
+			return err
+		}
+		i = e.to
+	}
+	return fmt.Errorf("%w: journey %q, state %q", ErrLoop, r.d.spec.Name, in.State)
+}
+
+// onward is the edge that leads on from a state just entered, nil for none.
+func (r *run) onward(s *state) (*edge, error) {
+	for i := range s.whens {
+		ok, err := s.whens[i].admits(r.in, r.x)
+		if err != nil || ok {
+			return &s.whens[i], err
+		}
+	}
+	if len(s.shares) == 0 {
+		return nil, nil
+	}
+	if arm, ok := r.x.Facts.Arms[s.spec.Name]; ok {
+		for i := range s.shares {
+			if s.shares[i].spec.To == arm {
+				return &s.shares[i], nil
+			}
+		}
+	}
+	point := Draw(r.d.spec.Name, s.spec.Name, r.in.Customer)
+	for i := range s.shares {
+		if point -= s.shares[i].spec.Share * 100; point < 0 {
+			return &s.shares[i], nil
+		}
+	}
+	return &s.shares[len(s.shares)-1], nil
+}
+
+// Draw is the point from 0 to 9999 at which a customer stands in a split: a
+// hash of journey, state and customer. A share of n percent takes the next
+// n × 100 points in the order of declaration.
+func Draw(journey, state string, customer profile.ID) int {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(journey + "\x00" + state + "\x00" + string(customer)))
+	x := h.Sum64()
+	x ^= x >> 33 // finalizer of MurmurHash3, public domain: spreads short keys
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	x ^= x >> 33
+	return int(x % 10000)
+}
+
+// close ends an instance in a final state once its effects are finished.
+func (r *run) close() {
+	in := r.in
+	in.Due = time.Time{}
+	if in.Pending > 0 {
+		in.Status = Closing
+		return
+	}
+	in.Status, in.EndedAt = Ended, r.now.UTC().Truncate(time.Microsecond)
+	r.report()
+}
+
+// report tells the journey that started this one how it ended.
+func (r *run) report() {
+	if r.in.Parent == "" {
+		return
+	}
+	r.emit(Effect{
+		Kind: ReturnEffect, Name: r.in.Journey,
+		Args: profile.Values{"outcome": profile.Text(r.in.Outcome), "success": profile.Flag(r.in.Success)},
+	})
+}
+
+// remember keeps the properties that the definition reads as Data.
+func (r *run) remember() {
+	if len(r.x.Props) == 0 || r.x.Kind == ReturnedInput {
+		return
+	}
+	copied := false
+	for _, name := range r.d.capture {
+		v, ok := r.x.Props[name]
+		if !ok || r.in.Data[name] == v {
+			continue
+		}
+		if !copied {
+			if r.in.Data = maps.Clone(r.in.Data); r.in.Data == nil {
+				r.in.Data = make(profile.Values, len(r.d.capture))
+			}
+			copied = true
+		}
+		r.in.Data[name] = v
+	}
+}
+
+// note records an edge for who asked.
+func (r *run) note(e *edge, from, to string) {
+	if r.moves != nil {
+		*r.moves = append(*r.moves, Move{e.id, from, to})
+	}
+}
+
+// act makes effects of actions.
+func (r *run) act(list []action, state string) error {
+	for i := range list {
+		a := &list[i]
+		e := Effect{Kind: a.spec.Kind, Name: a.spec.Name, State: state}
+		if a.spec.Kind == MessageEffect {
+			e.Purpose, e.Category, e.Channels = a.spec.Purpose, a.category, a.spec.Channels
+		}
+		if len(a.args) > 0 {
+			e.Args = make(profile.Values, len(a.args))
+			for _, g := range a.args {
+				if v := g.field.of(r.in, r.x); v.IsZero() {
+					e.Missing = append(e.Missing, g.name)
+				} else {
+					e.Args[g.name] = v
+				}
+			}
+		}
+		if a.spec.Within > 0 {
+			e.NotAfter = r.now.Add(time.Duration(a.spec.Within))
+		}
+		r.emit(e)
+		r.in.Pending++
+	}
+	return nil
+}
+
+func (r *run) emit(e Effect) {
+	in := r.in
+	e.Key = in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + "." + strconv.Itoa(r.made)
+	r.made++
+	e.Customer, e.Instance, e.Journey, e.Seq, e.Brand = in.Customer, in.ID, in.Journey, in.Seq, in.Brand
+	e.At, e.Priority, e.Mode = r.now, r.d.spec.Priority, in.Mode
+	r.out = append(r.out, e)
+}
+
+func (r *run) zone() *time.Location {
+	if r.x.Facts.Zone != nil {
+		return r.x.Facts.Zone
+	}
+	return r.d.zone
+}
+
+// over is when a wait of the present state is over; ok is false for never.
+func (r *run) over(w *wait) (at time.Time, ok bool) {
+	in := r.in
+	switch w.kind {
+	case waitAfter:
+		return in.EnteredAt.Add(w.d), true
+	case waitDeadline:
+		return in.StartedAt.Add(w.d), true
+	case waitLocal:
+		at = localtime.Next(in.EnteredAt, w.minute, r.zone())
+		for w.days != 0 && w.days&(1<<localtime.DateOf(at, r.zone()).Weekday()) == 0 {
+			at = localtime.Next(at, w.minute, r.zone())
+		}
+		return at.UTC(), true
+	case waitDate:
+		return w.date(w.field.of(in, r.x), in.EnteredAt, r.zone())
+	}
+	return time.Time{}, false
+}
+
+// date is the instant that a value names, moved by the shift.
+func (w *wait) date(v profile.Value, entered time.Time, zone *time.Location) (at time.Time, ok bool) {
+	var day localtime.Date
+	minute, exact := 0, false
+	if t, isTime := v.Time(); isTime {
+		at, exact = t, true
+	} else if s, isText := v.Text(); isText {
+		if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+			at, exact = t, true
+		} else if day, err = localtime.ParseDate(s); err != nil {
+			return time.Time{}, false
+		}
+	} else {
+		return time.Time{}, false
+	}
+	sh := w.shift
+	if exact && sh.Days == 0 && w.minute < 0 && !sh.Yearly {
+		return at.Add(time.Duration(sh.Plus)).UTC(), true
+	}
+	if exact {
+		day, minute = localtime.DateOf(at, zone), localtime.MinuteOf(at, zone)
+	}
+	if w.minute >= 0 {
+		minute = w.minute
+	}
+	moved := func(day localtime.Date) time.Time {
+		return day.Plus(sh.Days).At(minute, zone).Add(time.Duration(sh.Plus)).UTC()
+	}
+	if !sh.Yearly {
+		return moved(day), true
+	}
+	years := max(0, localtime.DateOf(entered, zone).Year-day.Year-1)
+	for at = moved(day.AddMonths(12 * years)); !at.After(entered); years++ {
+		at = moved(day.AddMonths(12 * (years + 1)))
+	}
+	return at, true
+}
