@@ -30,6 +30,9 @@ type Definition struct {
 	capture    []string // names of Data that some field reads
 	entryNeeds Needs
 	listens    map[listen]bool
+	starts     map[listen]bool
+	// watchful definitions wait for conditions that any input may fulfil.
+	watchful bool
 }
 
 // listen is what makes an input interesting to a definition.
@@ -165,7 +168,7 @@ func compile(from spec) (*Definition, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	d := &Definition{spec: *s, version: hex.EncodeToString(sum[:16]), byName: map[string]int{}, listens: map[listen]bool{}}
+	d := &Definition{spec: *s, version: hex.EncodeToString(sum[:16]), byName: map[string]int{}, listens: map[listen]bool{}, starts: map[listen]bool{}}
 	if d.zone, err = time.LoadLocation(s.Zone); err != nil {
 		return nil, fmt.Errorf("%w: zone: %v", ErrDefinition, err)
 	}
@@ -177,6 +180,8 @@ func compile(from spec) (*Definition, error) {
 		if d.entries[i].spec.To == "" {
 			d.entries[i].to = 0
 		}
+		t := d.entries[i].trigger
+		d.starts[listen{InputKind(t.Kind), t.Name}] = true
 	}
 	d.ends = d.edgesOf(d.spec.Goals, -1)
 	for i := range d.ends {
@@ -186,6 +191,13 @@ func compile(from spec) (*Definition, error) {
 	d.states = make([]state, len(d.spec.States))
 	for i := range d.spec.States {
 		d.compileState(i)
+	}
+	for _, e := range d.ends {
+		d.watchful = d.watchful || e.spec.When != nil
+	}
+	for i := range d.states {
+		s := &d.states[i]
+		d.watchful = d.watchful || len(s.whens) > 0 && len(s.waits)+len(s.inputs) > 0 || s.spec.Patient && len(s.whens) > 0
 	}
 	d.number()
 	d.findCaptures()

@@ -25,8 +25,8 @@ type Move struct {
 // run is one step under way.
 type run struct {
 	d     *Definition
-	in    *Instance
-	x     *Input
+	in    Instance
+	x     Input
 	now   time.Time
 	out   []Effect
 	moves *[]Move // nil where nobody asks
@@ -49,12 +49,11 @@ type run struct {
 //
 // Cost: without effects and remembered values no allocation.
 func (d *Definition) Step(in Instance, x Input, now time.Time, buf []Effect) (Instance, []Effect, error) {
-	return d.step(in, &x, now, buf, nil)
+	return d.step(in, x, now, buf, nil)
 }
 
-func (d *Definition) step(in Instance, x *Input, now time.Time, buf []Effect, moves *[]Move) (Instance, []Effect, error) {
-	next := in
-	r := run{d: d, in: &next, x: x, now: now, out: buf, moves: moves}
+func (d *Definition) step(in Instance, x Input, now time.Time, buf []Effect, moves *[]Move) (Instance, []Effect, error) {
+	r := run{d: d, in: in, x: x, now: now, out: buf, moves: moves}
 	var err error
 	if in.Status == 0 {
 		err = r.start()
@@ -64,7 +63,7 @@ func (d *Definition) step(in Instance, x *Input, now time.Time, buf []Effect, mo
 	if err != nil {
 		return in, buf, err
 	}
-	return next, r.out, nil
+	return r.in, r.out, nil
 }
 
 // stateOf is the index of the instance's state, −1 for none.
@@ -84,7 +83,7 @@ func (d *Definition) stateOf(in *Instance) int {
 func (r *run) start() error {
 	for i := range r.d.entries {
 		e := &r.d.entries[i]
-		key, ok, err := r.d.enters(e, r.in, r.x)
+		key, ok, err := r.d.enters(e, &r.in, &r.x)
 		if err != nil {
 			return err
 		}
@@ -92,7 +91,7 @@ func (r *run) start() error {
 			continue
 		}
 		r.now = r.now.UTC().Truncate(time.Microsecond)
-		in := r.in
+		in := &r.in
 		in.Journey, in.Version, in.Customer, in.Key = r.d.spec.Name, r.d.version, r.x.Customer, key
 		in.Run = max(in.Run, 1)
 		in.ID = InstanceID(in.Journey, in.Customer, key, in.Run)
@@ -160,7 +159,7 @@ func (e *edge) admits(in *Instance, x *Input) (bool, error) {
 
 // fits reports whether the input takes the edge.
 func (r *run) fits(e *edge) (bool, error) {
-	t, x := e.trigger, r.x
+	t, x := e.trigger, &r.x
 	if t == nil || x.Kind != InputKind(t.Kind) || x.Name != t.Name {
 		return false, nil
 	}
@@ -170,11 +169,11 @@ func (r *run) fits(e *edge) (bool, error) {
 			return false, nil
 		}
 	}
-	return e.admits(r.in, x)
+	return e.admits(&r.in, x)
 }
 
 func (r *run) input() error {
-	in, x := r.in, r.x
+	in, x := &r.in, &r.x
 	if in.Status == Ended {
 		if outcome(x.Kind) && in.Pending > 0 {
 			in.Pending--
@@ -240,7 +239,7 @@ func (r *run) ends() (bool, error) {
 		if e.trigger != nil {
 			ok, err = r.fits(e)
 		} else {
-			ok, err = e.admits(r.in, r.x)
+			ok, err = e.admits(&r.in, &r.x)
 		}
 		if err != nil {
 			return false, err
@@ -249,7 +248,7 @@ func (r *run) ends() (bool, error) {
 			continue
 		}
 		r.begin()
-		in := r.in
+		in := &r.in
 		from := in.State
 		r.note(e, from, "")
 		if s := &r.d.states[r.d.stateOf(in)]; in.Status == Active {
@@ -287,7 +286,7 @@ func (r *run) first(list []edge, triggered bool) (bool, error) {
 		if triggered {
 			ok, err = r.fits(e)
 		} else {
-			ok, err = e.admits(r.in, r.x)
+			ok, err = e.admits(&r.in, &r.x)
 		}
 		if err != nil {
 			return false, err
@@ -318,7 +317,7 @@ func (r *run) elapse(s *state) (bool, error) {
 			if due, ok := r.over(&e.wait); !ok || !due.Equal(at) {
 				continue
 			}
-			ok, err := e.admits(r.in, r.x)
+			ok, err := e.admits(&r.in, &r.x)
 			if err != nil {
 				return false, err
 			}
@@ -357,7 +356,7 @@ func (r *run) due(s *state) (time.Time, bool) {
 
 // take follows an edge out of the state.
 func (r *run) take(e *edge) error {
-	in := r.in
+	in := &r.in
 	from := in.State
 	if e.to < 0 {
 		r.note(e, from, from)
@@ -381,7 +380,7 @@ func (r *run) take(e *edge) error {
 
 // enter goes into a state and on through all that take no time.
 func (r *run) enter(i int) error {
-	in := r.in
+	in := &r.in
 	for range maxHops {
 		s := &r.d.states[i]
 		in.State, in.at, in.EnteredAt, in.FiredAt, in.Due = s.spec.Name, i, r.now, time.Time{}, time.Time{}
@@ -420,7 +419,7 @@ func (r *run) enter(i int) error {
 // onward is the edge that leads on from a state just entered, nil for none.
 func (r *run) onward(s *state) (*edge, error) {
 	for i := range s.whens {
-		ok, err := s.whens[i].admits(r.in, r.x)
+		ok, err := s.whens[i].admits(&r.in, &r.x)
 		if err != nil || ok {
 			return &s.whens[i], err
 		}
@@ -461,7 +460,7 @@ func Draw(journey, state string, customer profile.ID) int {
 
 // close ends an instance in a final state once its effects are finished.
 func (r *run) close() {
-	in := r.in
+	in := &r.in
 	in.Due = time.Time{}
 	if in.Pending > 0 {
 		in.Status = Closing
@@ -521,7 +520,7 @@ func (r *run) act(list []action, state string) error {
 		if len(a.args) > 0 {
 			e.Args = make(profile.Values, len(a.args))
 			for _, g := range a.args {
-				if v := g.field.of(r.in, r.x); v.IsZero() {
+				if v := g.field.of(&r.in, &r.x); v.IsZero() {
 					e.Missing = append(e.Missing, g.name)
 				} else {
 					e.Args[g.name] = v
@@ -538,7 +537,7 @@ func (r *run) act(list []action, state string) error {
 }
 
 func (r *run) emit(e Effect) {
-	in := r.in
+	in := &r.in
 	e.Key = in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + "." + strconv.Itoa(r.made)
 	r.made++
 	e.Customer, e.Instance, e.Journey, e.Seq, e.Brand = in.Customer, in.ID, in.Journey, in.Seq, in.Brand
@@ -555,7 +554,7 @@ func (r *run) zone() *time.Location {
 
 // over is when a wait of the present state is over; ok is false for never.
 func (r *run) over(w *wait) (at time.Time, ok bool) {
-	in := r.in
+	in := &r.in
 	switch w.kind {
 	case waitAfter:
 		return in.EnteredAt.Add(w.d), true
@@ -568,7 +567,7 @@ func (r *run) over(w *wait) (at time.Time, ok bool) {
 		}
 		return at.UTC(), true
 	case waitDate:
-		return w.date(w.field.of(in, r.x), in.EnteredAt, r.zone())
+		return w.date(w.field.of(in, &r.x), in.EnteredAt, r.zone())
 	}
 	return time.Time{}, false
 }

@@ -1,0 +1,3 @@
+// Package journey decides what should happen to a customer next, and makes it
+// happen exactly once.
+package journey

@@ -1,0 +1,353 @@
+package journey
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"time"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// Progress counts what a run did.
+type Progress struct {
+	// Timers are instances whose waits were over.
+	Timers int
+	// Confirmed, Rejected, Deferred, Suppressed, Uncertain, Retried and Dead count effects.
+	Confirmed, Rejected, Deferred, Suppressed, Uncertain, Retried, Dead int
+	// Failed counts steps that failed and will be tried again or are given up.
+	Failed int
+}
+
+// RunDue does everything that is due by now: waits that are over, each at its
+// own instant, and effects whose time has come, as of now. It returns when
+// nothing is left, or with the context's error; what it had claimed by then
+// comes back when the claim is over.
+//
+// Handlers are called one after the other, in order of due time. Several
+// workers may run at once, in this program or in others on the same store.
+func (e *Engine) RunDue(ctx context.Context, now time.Time) (Progress, error) {
+	now = now.UTC().Truncate(time.Microsecond)
+	var p Progress
+	for {
+		due, err := e.store.Claim(ctx, Claim{Now: now, Until: now.Add(e.cfg.Lease), Token: e.token, Limit: e.cfg.Batch})
+		if err != nil || len(due) == 0 {
+			return p, err
+		}
+		for i := range due {
+			if err := ctx.Err(); err != nil {
+				return p, err
+			}
+			if due[i].Instance != nil {
+				err = e.fire(ctx, due[i].Instance, now, &p)
+			} else {
+				err = e.carry(ctx, due[i].Effect, now, &p)
+			}
+			if err != nil && !isConflict(err) && !errors.Is(err, errLost) { // another worker has taken over
+				return p, err
+			}
+		}
+	}
+}
+
+// NextDue is the next time at which RunDue has something to do; the zero time
+// for never.
+func (e *Engine) NextDue(ctx context.Context) (time.Time, error) { return e.store.Next(ctx) }
+
+// Run does what is due, when it is due, until the context ends; then it returns
+// nil. It sleeps to the next due time, and at most Config.Poll. An error of the
+// store ends it.
+func (e *Engine) Run(ctx context.Context) error {
+	for {
+		if _, err := e.RunDue(ctx, e.now()); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		next, err := e.NextDue(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		sleep := e.cfg.Poll
+		if !next.IsZero() {
+			sleep = min(sleep, next.Sub(e.now()))
+		}
+		timer := time.NewTimer(max(sleep, 0))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-e.woken:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// fire lets an instance live through the waits that are over.
+func (e *Engine) fire(ctx context.Context, row *InstanceRow, now time.Time, p *Progress) error {
+	f, err := e.store.Get(ctx, Lookup{Customer: row.Instance.Customer})
+	if err != nil {
+		return err
+	}
+	f.Instances = nil
+	u := e.unit(now, &f)
+	u.rows = append(u.rows, row)
+	u.touch(row) // gives back the claim
+	kept := *row
+	if err := u.elapse(ctx, row, now); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p.Failed++
+		return e.fail(ctx, &kept, now, err)
+	}
+	p.Timers++
+	return u.commit(ctx)
+}
+
+// fail puts a failing step on the retry schedule, or gives it up.
+func (e *Engine) fail(ctx context.Context, row *InstanceRow, now time.Time, cause error) error {
+	row.Attempts++
+	row.Error = cause.Error()
+	row.Wake = now.Add(e.backoff(row.Instance.ID, row.Attempts))
+	r := Record{
+		Instance: row.Instance.ID, Journey: row.Instance.Journey, Customer: row.Instance.Customer,
+		At: now, Kind: ErrorRecord, Cause: "a step failed", Detail: row.Error,
+	}
+	if row.Attempts >= e.cfg.MaxAttempts {
+		row.Dead, row.Wake = true, time.Time{}
+		r.Cause = "given up"
+	}
+	return e.store.Commit(ctx, &Batch{Instances: []InstanceRow{*row}, History: []Record{r}})
+}
+
+// backoff is the wait before the next attempt.
+func (e *Engine) backoff(key string, attempts int) time.Duration {
+	d := e.cfg.Backoff << min(attempts-1, 10)
+	if limit := 1000 * e.cfg.Backoff; d > limit || d <= 0 {
+		d = limit
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	_, _ = h.Write([]byte{byte(attempts)})
+	quarter := int64(d / 4)
+	return d + time.Duration(int64(h.Sum32())%(quarter+1)) - d/8
+}
+
+// carry brings one claimed effect forward.
+func (e *Engine) carry(ctx context.Context, er *EffectRow, now time.Time, p *Progress) error {
+	switch {
+	case er.Effect.Kind == StartEffect:
+		return e.startChild(ctx, er, now, p)
+	case er.Effect.Kind == ReturnEffect:
+		return e.returnToParent(ctx, er, now, p)
+	}
+	port, ok := e.portOf(er)
+	switch er.State {
+	case Leased: // the owner has vanished after storing the request
+		er.State, er.Wake, er.Detail = Uncertain, time.Time{}, "the worker did not report back"
+		if port.HonorsKeys {
+			er.Wake = now
+		}
+		p.Uncertain++
+		return e.write(ctx, er, now)
+	case Uncertain:
+		if !port.HonorsKeys {
+			er.Wake = time.Time{}
+			return e.store.Commit(ctx, &Batch{Effects: []EffectRow{*er}})
+		}
+	case Pending:
+		if er.Effect.Kind == MessageEffect {
+			send, err := e.ask(ctx, er, now, p)
+			if err != nil || !send {
+				return err
+			}
+			if port, ok = e.portOf(er); !ok {
+				return e.settle(ctx, er, Later("channel not registered", 0), now, p)
+			}
+		}
+	default:
+		er.Wake = time.Time{}
+		return e.store.Commit(ctx, &Batch{Effects: []EffectRow{*er}})
+	}
+	if !ok {
+		er.Attempts++
+		return e.settle(ctx, er, Later("no handler registered", 0), now, p)
+	}
+	if er.State != Leased {
+		if err := e.lease(ctx, er, now, nil); err != nil {
+			return err
+		}
+	}
+	call, cancel := context.WithTimeout(ctx, port.Timeout)
+	answer := port.Handle(call, e.dispatch(er, now))
+	cancel()
+	return e.settle(context.WithoutCancel(ctx), er, answer, now, p)
+}
+
+func (e *Engine) portOf(er *EffectRow) (Port, bool) {
+	if er.Effect.Kind == MessageEffect {
+		p, ok := e.cfg.Channels[er.Decision.Channel]
+		return p, ok
+	}
+	return e.port(er.Effect.Kind, er.Effect.Name)
+}
+
+// dispatch is the call of an effect. A message that another channel has refused
+// goes out under a key of its own, because both may be behind one provider.
+func (e *Engine) dispatch(er *EffectRow, now time.Time) Dispatch {
+	key := er.Effect.Key
+	if er.Effect.Kind == MessageEffect && len(er.Refused) > 0 {
+		key += "." + er.Decision.Channel
+	}
+	return Dispatch{Key: key, Effect: er.Effect, Channel: er.Decision.Channel, Attempt: er.Attempts, Cost: er.Decision.Cost, At: now}
+}
+
+// lease stores the request before the call, together with the reservation.
+func (e *Engine) lease(ctx context.Context, er *EffectRow, now time.Time, c *ContactRow) error {
+	er.State, er.Wake = Leased, now.Add(e.cfg.Lease)
+	er.Attempts++
+	b := Batch{Effects: []EffectRow{*er}}
+	if c != nil {
+		b.Contacts = []ContactRow{*c}
+	}
+	if err := e.store.Commit(ctx, &b); err != nil {
+		return err
+	}
+	er.Version++
+	return nil
+}
+
+// write stores an effect with its line of history.
+func (e *Engine) write(ctx context.Context, er *EffectRow, now time.Time) error {
+	u := &unit{e: e, now: now}
+	u.putEffect(*er, effectOwner(er), now)
+	return u.commit(ctx)
+}
+
+// effectOwner is as much of the instance as an effect knows.
+func effectOwner(er *EffectRow) *Instance {
+	f := &er.Effect
+	return &Instance{ID: f.Instance, Journey: f.Journey, Customer: f.Customer, Mode: f.Mode}
+}
+
+// settle stores how a call went and tells the instance.
+func (e *Engine) settle(ctx context.Context, er *EffectRow, a Answer, now time.Time, p *Progress) error {
+	next := *er
+	next.Detail, next.Wake = a.detail, time.Time{}
+	retry := func() { next.Wake = now.Add(max(a.after, e.backoff(er.Effect.Key, er.Attempts))) }
+	count := &p.Confirmed
+	switch a.result {
+	case answerConfirmed:
+		next.State = Confirmed
+	case answerRejected:
+		next.State, count = Rejected, &p.Rejected
+		if er.Effect.Kind == MessageEffect {
+			next.Refused = append(next.Refused[:len(next.Refused):len(next.Refused)], er.Decision.Channel)
+			if len(next.Refused) < len(er.Effect.Channels) {
+				next.State, next.Wake = Pending, now
+			}
+		}
+	case answerLater:
+		next.State, count = Pending, &p.Retried
+		if retry(); er.Attempts >= e.cfg.MaxAttempts {
+			next.State, next.Wake, count = Dead, time.Time{}, &p.Dead
+		}
+	default:
+		next.State, count = Uncertain, &p.Uncertain
+		if port, ok := e.portOf(er); ok && port.HonorsKeys && er.Attempts < e.cfg.MaxAttempts {
+			retry()
+		}
+	}
+	*count++
+	return e.finish(ctx, &next, now)
+}
+
+// finish stores an effect that has come out of its lease, the reservation that
+// goes with it, and the instance that learns of it, all in one commit. It
+// repeats when instance or contact row have moved, and fails with ErrConflict
+// when the effect has: then the lease was lost.
+func (e *Engine) finish(ctx context.Context, er *EffectRow, now time.Time) error {
+	return again(ctx, func() error {
+		f, err := e.store.Get(ctx, Lookup{Customer: er.Effect.Customer, Instance: er.Effect.Instance, Effect: er.Effect.Key})
+		if err != nil {
+			return err
+		}
+		if f.Effect == nil || f.Effect.Version != er.Version {
+			return errLost
+		}
+		u := e.unit(now, &Found{Contact: f.Contact})
+		u.putEffect(*er, effectOwner(er), now)
+		if er.Effect.Kind == MessageEffect {
+			u.settleContact(er)
+		}
+		if f.Instance != nil {
+			u.rows = append(u.rows, f.Instance)
+			if er.State.Finished() {
+				if err := u.elapse(ctx, f.Instance, now); err != nil {
+					return err
+				}
+				if err := u.outcome(ctx, f.Instance, er); err != nil {
+					return err
+				}
+			}
+		}
+		return u.commit(ctx)
+	})
+}
+
+// errLost reports a lease that another worker has taken over.
+var errLost = errors.New("journey: lease lost")
+
+// startChild starts the journey that an effect names.
+func (e *Engine) startChild(ctx context.Context, er *EffectRow, now time.Time, p *Progress) error {
+	f := &er.Effect
+	x := Input{
+		ID: f.Key, Kind: CallInput, Name: f.Name, Customer: f.Customer, Time: f.At, Received: now,
+		Mode: f.Mode, Brand: f.Brand, Props: f.Args,
+	}
+	receipt, err := e.ingest(ctx, x, f.Instance)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		er.Attempts++
+		return e.settle(ctx, er, Later(err.Error(), 0), now, p)
+	}
+	answer := Confirm("")
+	if len(receipt.Instances) == 0 {
+		answer = Reject("not admitted")
+	}
+	return e.settle(ctx, er, answer, now, p)
+}
+
+// returnToParent tells the journey that started one how it ended.
+func (e *Engine) returnToParent(ctx context.Context, er *EffectRow, now time.Time, p *Progress) error {
+	f := &er.Effect
+	found, err := e.store.Get(ctx, Lookup{Instance: f.Instance})
+	if err != nil {
+		return err
+	}
+	answer := Confirm("")
+	if found.Instance != nil {
+		x := Input{
+			ID: f.Key, Kind: ReturnedInput, Name: f.Name, Customer: f.Customer, Time: f.At, Received: now,
+			Mode: profile.Live, Props: f.Args, Instance: found.Instance.Instance.Parent,
+		}
+		if x.Mode = f.Mode; x.Instance != "" {
+			if _, err := e.ingest(ctx, x, ""); err != nil {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				er.Attempts++
+				answer = Later(err.Error(), 0)
+			}
+		}
+	}
+	return e.settle(ctx, er, answer, now, p)
+}

@@ -1,0 +1,457 @@
+package journey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/cxkit/cxkit/journey/contact"
+	"github.com/cxkit/cxkit/profile"
+)
+
+// Config configures an [Engine]. The zero Config keeps everything in memory,
+// uses time.Now, asks for consent before every message and knows no channel.
+type Config struct {
+	// Store keeps the state; nil is a new [Memory].
+	Store Store
+	// Now is the clock; nil is time.Now. Sweeps take their time as an argument.
+	Now func() time.Time
+	// Contact decides on messages; the zero Policy asks for consent only.
+	Contact contact.Policy
+	// Channels carry messages, by name.
+	Channels map[string]Port
+	// Actions carry out every other effect. A Binding without a name serves
+	// every name of its kind that has no binding of its own.
+	Actions map[Binding]Port
+	// Audiences answer In, by name.
+	Audiences map[string]Audience
+	// Checks answer Func, by name: is it so for this customer at this time?
+	Checks map[string]func(ctx context.Context, customer profile.ID, at time.Time) (bool, error)
+	// Traits reads traits of a customer by name; nil has none. Those that the
+	// customer lacks are left out.
+	Traits func(ctx context.Context, customer profile.ID, names []string) (profile.Values, error)
+	// Consent answers whether a message may use a channel, in place of the
+	// consents on the contact row; nil leaves it to the row.
+	Consent func(ctx context.Context, q ConsentQuestion) (contact.Permission, error)
+	// Resolve gives the present ID of a customer who may have been merged; nil
+	// takes every ID as it is.
+	Resolve func(ctx context.Context, id profile.ID) (profile.ID, error)
+	// Lease is how long a claim and a call may take before another worker takes
+	// over; 0 is one minute.
+	Lease time.Duration
+	// Poll is the longest that Run sleeps before it looks for work that other
+	// engines have stored; 0 is one minute.
+	Poll time.Duration
+	// Batch is how many due rows are claimed at a time; 0 is 100.
+	Batch int
+	// MaxAttempts is how often a failing step or call is tried before it is
+	// given up; 0 is 8.
+	MaxAttempts int
+	// Backoff is the wait after the first failure, doubled after each further
+	// one up to 1,000 times, with a jitter of a quarter that is fixed by the key;
+	// 0 is one second.
+	Backoff time.Duration
+}
+
+// Audience answers whether a customer belonged to it at an instant. A live view
+// of a segment is one.
+type Audience interface {
+	ContainsAt(ctx context.Context, id profile.ID, t time.Time) (bool, error)
+}
+
+// ConsentQuestion asks whether a customer may be reached for a purpose on a channel.
+type ConsentQuestion struct {
+	Customer                profile.ID
+	Purpose, Channel, Brand string
+	At                      time.Time
+}
+
+// Binding names the effects that a handler carries out.
+type Binding struct {
+	Kind EffectKind
+	Name string
+}
+
+// Port is where effects leave the engine.
+type Port struct {
+	// Handle carries out one effect. It should give up when the context ends.
+	Handle Handler
+	// HonorsKeys is set where a second call with the same key does nothing but
+	// give the first result. Then an effect whose fate is uncertain is simply
+	// asked again; otherwise it waits for Resolve.
+	HonorsKeys bool
+	// Timeout bounds a call; 0 is half of [Config].Lease. It must be less than
+	// the lease.
+	Timeout time.Duration
+}
+
+// Handler carries out one effect in the world and says how it went.
+type Handler func(ctx context.Context, d Dispatch) Answer
+
+// Dispatch is one call of a [Handler].
+type Dispatch struct {
+	// Key is the idempotency key: the same on every attempt, another one for
+	// another channel.
+	Key string
+	// Effect is what to do.
+	Effect Effect
+	// Channel is the one chosen for a message.
+	Channel string
+	// Attempt counts the calls for this effect, from 1.
+	Attempt int
+	// Cost is what the contact policy says the message costs.
+	Cost int64
+	// At is the engine's time of the call.
+	At time.Time
+}
+
+// Answer is how a call went. The zero Answer is Unclear.
+type Answer struct {
+	result answerKind
+	detail string
+	after  time.Duration
+}
+
+type answerKind uint8
+
+const (
+	answerUnclear answerKind = iota
+	answerConfirmed
+	answerRejected
+	answerLater
+)
+
+// Confirm says that it was done; detail, such as the provider's number, goes
+// into the history.
+func Confirm(detail string) Answer { return Answer{result: answerConfirmed, detail: detail} }
+
+// Reject says that it was surely not done and need not be tried again this
+// way. A message then tries its next channel.
+func Reject(detail string) Answer { return Answer{result: answerRejected, detail: detail} }
+
+// Later says that it was surely not done, but may be tried again after a
+// while; 0 is up to the backoff.
+func Later(detail string, after time.Duration) Answer {
+	return Answer{result: answerLater, detail: detail, after: after}
+}
+
+// Unclear says that it may have been done: the call broke off.
+func Unclear(detail string) Answer { return Answer{result: answerUnclear, detail: detail} }
+
+// Engine runs journeys on a store. It is safe for concurrent use, and several
+// engines may share a store. It starts no goroutine of its own.
+type Engine struct {
+	cfg   Config
+	store Store
+	gate  *contact.Gate
+	token string
+	woken chan struct{} // tells Run of work stored by this engine
+
+	mu      sync.RWMutex
+	known   map[DefinitionKey]*Definition
+	current map[string]*Definition
+	order   []string // names of current, sorted
+	zones   sync.Map // name → *time.Location
+}
+
+// New makes an engine. Errors match [ErrConfig] and name the field.
+func New(cfg Config) (*Engine, error) {
+	refuse := func(field, text string) (*Engine, error) {
+		return nil, fmt.Errorf("%w: %s: %s", ErrConfig, field, text)
+	}
+	gate, err := contact.New(cfg.Contact)
+	if err != nil {
+		return nil, fmt.Errorf("%w: Contact: %w", ErrConfig, err)
+	}
+	if cfg.Store == nil {
+		cfg.Store = NewMemory()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	for _, d := range []struct {
+		field string
+		value *time.Duration
+		def   time.Duration
+	}{{"Lease", &cfg.Lease, time.Minute}, {"Poll", &cfg.Poll, time.Minute}, {"Backoff", &cfg.Backoff, time.Second}} {
+		if *d.value < 0 {
+			return refuse(d.field, "negative")
+		}
+		if *d.value == 0 {
+			*d.value = d.def
+		}
+	}
+	if cfg.Batch < 0 || cfg.MaxAttempts < 0 {
+		return refuse("Batch or MaxAttempts", "negative")
+	}
+	if cfg.Batch == 0 {
+		cfg.Batch = 100
+	}
+	if cfg.MaxAttempts == 0 {
+		cfg.MaxAttempts = 8
+	}
+	ports := func(field string, p *Port) error {
+		if p.Timeout == 0 {
+			p.Timeout = cfg.Lease / 2
+		}
+		if p.Handle == nil || p.Timeout < 0 || p.Timeout >= cfg.Lease {
+			return fmt.Errorf("%w: %s: no handler, or a timeout that is not below the lease", ErrConfig, field)
+		}
+		return nil
+	}
+	cfg.Channels, cfg.Actions = maps.Clone(cfg.Channels), maps.Clone(cfg.Actions)
+	for name, p := range cfg.Channels {
+		if err := ports("Channels["+name+"]", &p); err != nil {
+			return nil, err
+		}
+		cfg.Channels[name] = p
+	}
+	for b, p := range cfg.Actions {
+		if err := ports(fmt.Sprintf("Actions[%s %s]", b.Kind, b.Name), &p); err != nil {
+			return nil, err
+		}
+		if !b.Kind.known() || b.Kind == MessageEffect || b.Kind == StartEffect {
+			return refuse("Actions", fmt.Sprintf("kind %q takes no handler", b.Kind))
+		}
+		cfg.Actions[b] = p
+	}
+	for name, a := range cfg.Audiences {
+		if a == nil {
+			return refuse("Audiences", fmt.Sprintf("%q is nil", name))
+		}
+	}
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return nil, fmt.Errorf("journey: worker token: %w", err)
+	}
+	return &Engine{
+		cfg: cfg, store: cfg.Store, gate: gate, token: id.String(), woken: make(chan struct{}, 1),
+		known: map[DefinitionKey]*Definition{}, current: map[string]*Definition{},
+	}, nil
+}
+
+// Deploy makes a definition the current version of its journey, stored with
+// the state. New entries follow it; instances under way stay with the version
+// that they were started on. Deploying the current version again changes
+// nothing. It fails with [ErrUnbound] where the definition names something
+// that the engine does not know.
+func (e *Engine) Deploy(ctx context.Context, src Source) error {
+	d, err := src.Build()
+	if err != nil {
+		return err
+	}
+	if err := e.bound(d); err != nil {
+		return err
+	}
+	key := DefinitionKey{d.Name(), d.Version()}
+	for range commitTries {
+		old, err := e.store.Get(ctx, Lookup{Definition: DefinitionKey{Journey: d.Name()}})
+		if err != nil {
+			return err
+		}
+		if old.Definition != nil && old.Definition.DefinitionKey == key {
+			break
+		}
+		same, err := e.store.Get(ctx, Lookup{Definition: key})
+		if err != nil {
+			return err
+		}
+		text, err := d.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		row := DefinitionRow{DefinitionKey: key, Current: true, DeployedAt: e.now(), JSON: text}
+		if same.Definition != nil {
+			row.RowVersion = same.Definition.RowVersion
+		}
+		b := Batch{Definitions: []DefinitionRow{row}}
+		if old.Definition != nil {
+			former := *old.Definition
+			former.Current = false
+			b.Definitions = append(b.Definitions, former)
+		}
+		if err = e.store.Commit(ctx, &b); err == nil {
+			break
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known[key] = d
+	e.current[d.Name()] = d
+	e.order = slices.Sorted(maps.Keys(e.current))
+	return nil
+}
+
+// commitTries bounds the repetitions of a commit that meets others.
+const commitTries = 50
+
+// bound checks that the engine knows every name in the definition.
+func (e *Engine) bound(d *Definition) error {
+	missing := map[string]bool{}
+	do := func(list []action) {
+		for _, a := range list {
+			switch {
+			case a.spec.Kind == MessageEffect:
+				for _, c := range a.spec.Channels {
+					if _, ok := e.cfg.Channels[c]; !ok {
+						missing["channel "+c] = true
+					}
+				}
+			case a.spec.Kind == StartEffect:
+				e.mu.RLock()
+				if e.current[a.spec.Name] == nil && a.spec.Name != d.Name() {
+					missing["journey "+a.spec.Name] = true
+				}
+				e.mu.RUnlock()
+			default:
+				if _, ok := e.port(a.spec.Kind, a.spec.Name); !ok {
+					missing[string(a.spec.Kind)+" "+a.spec.Name] = true
+				}
+			}
+		}
+	}
+	needs := func(n *Needs) {
+		for _, a := range n.Audiences {
+			if e.cfg.Audiences[a] == nil {
+				missing["audience "+a] = true
+			}
+		}
+		for _, c := range n.Checks {
+			if e.cfg.Checks[c] == nil {
+				missing["check "+c] = true
+			}
+		}
+	}
+	for _, g := range d.edges {
+		do(g.do)
+	}
+	for i := range d.states {
+		do(d.states[i].enter)
+		do(d.states[i].leave)
+		needs(&d.states[i].needs)
+	}
+	needs(&d.entryNeeds)
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: journey %q needs %q", ErrUnbound, d.Name(), slices.Sorted(maps.Keys(missing)))
+	}
+	return nil
+}
+
+func (e *Engine) port(kind EffectKind, name string) (Port, bool) {
+	if p, ok := e.cfg.Actions[Binding{kind, name}]; ok {
+		return p, true
+	}
+	p, ok := e.cfg.Actions[Binding{Kind: kind}]
+	return p, ok
+}
+
+// Definition is the current version of a journey, nil where none is deployed
+// on this engine.
+func (e *Engine) Definition(journey string) *Definition {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.current[journey]
+}
+
+// version is the definition that an instance runs on, from the store if need be.
+func (e *Engine) version(ctx context.Context, key DefinitionKey) (*Definition, error) {
+	e.mu.RLock()
+	d := e.known[key]
+	e.mu.RUnlock()
+	if d != nil {
+		return d, nil
+	}
+	f, err := e.store.Get(ctx, Lookup{Definition: key})
+	if err != nil {
+		return nil, err
+	}
+	if f.Definition == nil {
+		return nil, fmt.Errorf("%w: journey %q, version %s", ErrVersion, key.Journey, key.Version)
+	}
+	if d, err = Parse(f.Definition.JSON); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known[key] = d
+	return d, nil
+}
+
+func (e *Engine) now() time.Time { return e.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// location is the time zone of a name; a name that is not known is nil.
+func (e *Engine) location(name string) *time.Location {
+	if name == "" {
+		return nil
+	}
+	if loc, ok := e.zones.Load(name); ok {
+		return loc.(*time.Location)
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	e.zones.Store(name, loc)
+	return loc
+}
+
+// facts asks the world what a step may need to know.
+func (e *Engine) facts(ctx context.Context, n *Needs, customer profile.ID, row *contact.Row, at time.Time) (Facts, error) {
+	f := Facts{Zone: e.location(row.Zone)}
+	if n.None() {
+		return f, nil
+	}
+	if len(n.Audiences) > 0 {
+		f.Audiences = make(map[string]bool, len(n.Audiences))
+		for _, name := range n.Audiences {
+			a := e.cfg.Audiences[name]
+			if a == nil {
+				return f, fmt.Errorf("%w: audience %q", ErrUnbound, name)
+			}
+			in, err := a.ContainsAt(ctx, customer, at)
+			if err != nil {
+				return f, fmt.Errorf("journey: audience %q: %w", name, err)
+			}
+			f.Audiences[name] = in
+		}
+	}
+	if len(n.Checks) > 0 {
+		f.Checks = make(map[string]bool, len(n.Checks))
+		for _, name := range n.Checks {
+			check := e.cfg.Checks[name]
+			if check == nil {
+				return f, fmt.Errorf("%w: check %q", ErrUnbound, name)
+			}
+			ok, err := check(ctx, customer, at)
+			if err != nil {
+				return f, fmt.Errorf("journey: check %q: %w", name, err)
+			}
+			f.Checks[name] = ok
+		}
+	}
+	if len(n.Traits) > 0 && e.cfg.Traits != nil {
+		traits, err := e.cfg.Traits(ctx, customer, n.Traits)
+		if err != nil {
+			return f, fmt.Errorf("journey: traits: %w", err)
+		}
+		f.Traits = traits
+	}
+	return f, nil
+}
+
+// wake tells Run that something may be due sooner than it thinks.
+func (e *Engine) wake() {
+	select {
+	case e.woken <- struct{}{}:
+	default:
+	}
+}

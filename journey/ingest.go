@@ -1,0 +1,246 @@
+package journey
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
+
+// Receipt says what an input did.
+type Receipt struct {
+	// Duplicate is set where the input had been recorded before; the rest is
+	// then the first answer.
+	Duplicate bool
+	// Instances are those that it started, moved or ended.
+	Instances []string
+}
+
+// Ingest takes one input: instances of the customer that wait for it move, and
+// journeys that it starts begin; all of it in one commit. What is planned goes
+// out at the next [Engine.RunDue]. An instance first lives through the waits that
+// were over before the input came, so that a late sweep changes no answer.
+//
+// An input that no deployed journey listens to is not recorded. The same ID
+// again gives the first receipt; with other content, an error that matches
+// [ErrInputConflict]. After an error nothing is recorded, and the same input
+// may be given again.
+func (e *Engine) Ingest(ctx context.Context, x Input) (Receipt, error) {
+	if x.Received.IsZero() {
+		x.Received = e.now()
+	}
+	if err := x.check(); err != nil {
+		return Receipt{}, err
+	}
+	switch x.Kind {
+	case EventInput, EnteredInput, LeftInput, TickInput, CallInput:
+	default:
+		return Receipt{}, errors.Join(ErrInput, errors.New("journey: only the engine makes inputs of kind "+x.Kind.String()))
+	}
+	return e.ingest(ctx, x, "")
+}
+
+// IngestTransition takes a customer's entering or leaving of an audience.
+func (e *Engine) IngestTransition(ctx context.Context, t Transition) (Receipt, error) {
+	return e.Ingest(ctx, t.input())
+}
+
+func (e *Engine) ingest(ctx context.Context, x Input, parent string) (Receipt, error) {
+	listeners, heard := e.listeners(&x)
+	if !heard && len(x.Consents) == 0 {
+		return Receipt{}, nil
+	}
+	digest, err := x.digest()
+	if err != nil {
+		return Receipt{}, err
+	}
+	if e.cfg.Resolve != nil {
+		if x.Customer, err = e.cfg.Resolve(ctx, x.Customer); err != nil {
+			return Receipt{}, err
+		}
+	}
+	var receipt Receipt
+	err = again(ctx, func() error {
+		receipt, err = e.ingestOnce(ctx, x, digest, parent, listeners)
+		return err
+	})
+	return receipt, err
+}
+
+// listeners are the current definitions that an input may start. It is heard
+// if it may start or move an instance of any version.
+func (e *Engine) listeners(x *Input) (starts []*Definition, heard bool) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	l := listen{x.Kind, x.Name}
+	for _, name := range e.order {
+		if d := e.current[name]; d.starts[l] {
+			starts = append(starts, d)
+		}
+	}
+	for _, d := range e.known {
+		if d.watchful || d.listens[l] {
+			return starts, true
+		}
+	}
+	return starts, false
+}
+
+func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string, listeners []*Definition) (Receipt, error) {
+	look := Lookup{Customer: x.Customer, Input: x.ID}
+	keys := make([]EntryKey, len(listeners))
+	for i, d := range listeners {
+		key, ok := d.entryKey(&x)
+		if !ok {
+			continue
+		}
+		keys[i] = EntryKey{d.Name(), x.Customer, key}
+		look.Entries = append(look.Entries, keys[i])
+	}
+	f, err := e.store.Get(ctx, look)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if f.Input != nil {
+		if f.Input.Digest != digest {
+			return Receipt{}, ErrInputConflict
+		}
+		return Receipt{Duplicate: true, Instances: f.Input.Instances}, nil
+	}
+	now := x.Received
+	if x.Mode == profile.Backfill {
+		now = x.Time
+	}
+	u := e.unit(now, &f)
+	u.batch.Input = &InputRow{ID: x.ID, Digest: digest, Customer: x.Customer, At: x.Time}
+	row := u.contact.Row
+	for _, act := range x.Consents {
+		row = row.WithConsent(act, x.Time)
+	}
+	if len(x.Consents) > 0 {
+		u.setContact(row)
+	}
+	before := len(u.rows)
+	for _, row := range u.rows[:before] {
+		if x.Instance != "" && row.Instance.ID != x.Instance {
+			continue
+		}
+		if err := u.elapse(ctx, row, now); err != nil {
+			return Receipt{}, err
+		}
+		seq := row.Instance.Seq
+		if err := u.step(ctx, row, x, later(now, row.Instance.EnteredAt)); err != nil {
+			return Receipt{}, err
+		}
+		if row.Instance.Seq != seq {
+			u.batch.Input.Instances = append(u.batch.Input.Instances, row.Instance.ID)
+		}
+	}
+	for i, d := range listeners {
+		if keys[i].Journey == "" || x.Instance != "" {
+			continue
+		}
+		if err := u.admit(ctx, d, keys[i], &f, x, now, parent, before); err != nil {
+			return Receipt{}, err
+		}
+	}
+	if err := u.commit(ctx); err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{Instances: u.batch.Input.Instances}, nil
+}
+
+// later is the later of two times: a step never goes back behind the state's entry.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// entryKey is the correlation key under which an input may start the journey.
+func (d *Definition) entryKey(x *Input) (string, bool) {
+	for i := range d.entries {
+		e := &d.entries[i]
+		if x.Kind != InputKind(e.trigger.Kind) || x.Name != e.trigger.Name || !d.speaks(x) {
+			continue
+		}
+		if e.keyProp == "" || d.spec.Reentry.PerCustomer {
+			return "", true
+		}
+		v, has := x.Props[e.keyProp]
+		if has || x.Kind != EventInput {
+			return keyText(v), true
+		}
+	}
+	return "", false
+}
+
+// admit starts the journey where re-entry, go-live and age let it.
+func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found, x Input, now time.Time, parent string, before int) error {
+	s := &d.spec
+	if !s.GoLive.IsZero() && x.Time.Before(s.GoLive) || s.MaxAge > 0 && now.Sub(x.Time) > time.Duration(s.MaxAge) {
+		return nil
+	}
+	entry := EntryRow{EntryKey: key}
+	if i := slices.IndexFunc(f.Entries, func(r EntryRow) bool { return r.EntryKey == key }); i >= 0 {
+		entry = f.Entries[i]
+	}
+	if entry.Run > 0 && (s.Reentry.Rule == Once || s.Reentry.Rest > 0 && now.Sub(entry.EnteredAt) < time.Duration(s.Reentry.Rest)) {
+		return nil
+	}
+	var active []*InstanceRow
+	for _, row := range u.rows[:before] {
+		in := &row.Instance
+		if in.Journey != s.Name || !s.Reentry.PerCustomer && in.Key != key.Key {
+			continue
+		}
+		if s.Reentry.Rule != Always && slices.Contains(u.batch.Input.Instances, in.ID) {
+			return nil // the input has been heard by the instance already
+		}
+		if in.Open() {
+			active = append(active, row)
+		}
+	}
+	if len(active) > 0 && s.Reentry.Rule != Restart && s.Reentry.Rule != Always {
+		return nil
+	}
+	row, err := u.start(ctx, d, Instance{Run: entry.Run + 1, Parent: parent}, x, now)
+	if err != nil || row == nil {
+		return err
+	}
+	if s.Reentry.Rule == Restart {
+		for _, old := range active {
+			u.stop(old, "restarted", "started anew", now)
+		}
+	}
+	u.batch.Input.Instances = append(u.batch.Input.Instances, row.Instance.ID)
+	entry.Run, entry.EnteredAt = row.Instance.Run, now
+	u.batch.Entries = append(u.batch.Entries, entry)
+	return nil
+}
+
+// stop ends an instance from outside; its messages are no longer needed.
+func (u *unit) stop(row *InstanceRow, outcome, why string, at time.Time) {
+	in := &row.Instance
+	in.Seq++
+	in.Status, in.Outcome, in.Success, in.NeedUntil = Ended, outcome, false, in.Seq
+	in.EndedAt, in.Due = later(at, in.EnteredAt), time.Time{}
+	row.Attempts, row.Error, row.Dead = 0, "", false
+	r := u.record(in, OperatorRecord, at)
+	r.From, r.Cause, r.Detail = in.State, outcome, why
+	u.batch.History = append(u.batch.History, r)
+	u.touch(row)
+	if in.Parent != "" {
+		u.putEffect(EffectRow{State: Pending, Wake: at, Effect: Effect{
+			Key: in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + ".0", Kind: ReturnEffect, Name: in.Journey,
+			Customer: in.Customer, Instance: in.ID, Journey: in.Journey, Seq: in.Seq, At: at,
+			Args: profile.Values{"outcome": profile.Text(outcome), "success": profile.Flag(false)},
+		}}, in, at)
+	}
+}

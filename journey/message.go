@@ -1,0 +1,125 @@
+package journey
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cxkit/cxkit/journey/contact"
+	"github.com/cxkit/cxkit/profile"
+)
+
+// ask puts a message before the contact policy and stores the answer: the new
+// time of a deferred one, the end of a suppressed one, or lease and reservation
+// in one commit. It reports whether the message is to be sent now.
+func (e *Engine) ask(ctx context.Context, er *EffectRow, now time.Time, p *Progress) (send bool, err error) {
+	err = again(ctx, func() error {
+		f := &er.Effect
+		found, err := e.store.Get(ctx, Lookup{Customer: f.Customer, Instance: f.Instance, Effect: f.Key})
+		if err != nil {
+			return err
+		}
+		if found.Effect == nil || found.Effect.Version != er.Version {
+			return errLost
+		}
+		m := contact.Message{
+			Key: f.Key, Template: f.Name, Purpose: f.Purpose, Category: f.Category, Brand: f.Brand,
+			Channels: f.Channels, NotAfter: f.NotAfter, Missing: f.Missing, Refused: er.Refused,
+			NeedMet: found.Instance == nil || found.Instance.Instance.NeedUntil > f.Seq,
+		}
+		facts := contact.Facts{Zone: e.location(found.Contact.Row.Zone)}
+		if facts.Consent, err = e.consents(ctx, f, now); err != nil {
+			return err
+		}
+		d, row := e.gate.Decide(found.Contact.Row, m, facts, now)
+		next := *er
+		next.Decision, next.Detail = d, ""
+		switch d.Verdict {
+		case contact.Allow, contact.Fallback:
+			found.Contact.Row = row
+			if err := e.lease(ctx, &next, now, &found.Contact); err != nil {
+				return err
+			}
+			*er, send = next, true
+			return nil
+		case contact.Defer:
+			next.State, next.Wake = Pending, d.Until
+			if err := e.write(ctx, &next, now); err != nil {
+				return err
+			}
+			p.Deferred++
+			return nil
+		}
+		next.State, next.Wake = Suppressed, time.Time{}
+		if err := e.finish(ctx, &next, now); err != nil {
+			return err
+		}
+		p.Suppressed++
+		return nil
+	})
+	return send, err
+}
+
+// consents asks the configured authority about every channel of a message; nil
+// leaves the question to the contact row.
+func (e *Engine) consents(ctx context.Context, f *Effect, now time.Time) (map[string]contact.Permission, error) {
+	if e.cfg.Consent == nil {
+		return nil, nil
+	}
+	out := make(map[string]contact.Permission, len(f.Channels))
+	for _, c := range f.Channels {
+		p, err := e.cfg.Consent(ctx, ConsentQuestion{f.Customer, f.Purpose, c, f.Brand, now})
+		if err != nil {
+			return nil, err
+		}
+		out[c] = p
+	}
+	return out, nil
+}
+
+// settleContact makes the reservation of a message final, or takes it back.
+func (u *unit) settleContact(er *EffectRow) {
+	result := contact.Rejected
+	switch er.State {
+	case Confirmed:
+		result = contact.Confirmed
+	case Uncertain, Leased:
+		return // may have gone out: it stays reserved
+	}
+	if slices.ContainsFunc(u.contact.Row.Sent, func(s contact.Sent) bool { return s.Key == er.Effect.Key && s.Held }) {
+		u.setContact(u.contact.Row.Settle(er.Effect.Key, result))
+	}
+}
+
+// Contact is what is known of a customer for the contact policy.
+func (e *Engine) Contact(ctx context.Context, id profile.ID) (contact.Row, error) {
+	f, err := e.store.Get(ctx, Lookup{Customer: id})
+	return f.Contact.Row, err
+}
+
+// UpdateContact changes a customer's contact row: consents, credits, replies,
+// follows, zone. The function gets the present row and returns the new one; it
+// may be called more than once. Waits for a local time follow a new zone.
+func (e *Engine) UpdateContact(ctx context.Context, id profile.ID, change func(contact.Row) contact.Row) error {
+	if err := id.Validate(); err != nil {
+		return err
+	}
+	now := e.now()
+	return again(ctx, func() error {
+		f, err := e.store.Get(ctx, Lookup{Customer: id})
+		if err != nil {
+			return err
+		}
+		u := e.unit(now, &f)
+		zone := f.Contact.Row.Zone
+		u.setContact(change(f.Contact.Row))
+		if u.contact.Row.Zone != zone {
+			for _, row := range u.rows {
+				if err := u.step(ctx, row, Input{Kind: ZoneInput, Time: now, Mode: row.Instance.Mode}, later(now, row.Instance.EnteredAt)); err != nil {
+					return err
+				}
+			}
+		}
+		return u.commit(ctx)
+	})
+}

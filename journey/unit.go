@@ -1,0 +1,204 @@
+package journey
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cxkit/cxkit/journey/contact"
+	"github.com/cxkit/cxkit/profile"
+)
+
+// unit gathers what one commit will write about one customer.
+type unit struct {
+	e       *Engine
+	now     time.Time
+	rows    []*InstanceRow // in a fixed order; those of this commit's making at the end
+	dirty   map[string]bool
+	contact ContactRow
+	batch   Batch
+	moves   []Move
+	effects []Effect
+}
+
+// maxChain bounds the steps that one commit may take for one instance.
+const maxChain = 1000
+
+func (e *Engine) unit(now time.Time, f *Found) *unit {
+	u := &unit{e: e, now: now, dirty: map[string]bool{}, contact: f.Contact}
+	for i := range f.Instances {
+		u.rows = append(u.rows, &f.Instances[i])
+	}
+	return u
+}
+
+// row is the instance in this unit, nil if it is not there.
+func (u *unit) row(id string) *InstanceRow {
+	i := slices.IndexFunc(u.rows, func(r *InstanceRow) bool { return r.Instance.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return u.rows[i]
+}
+
+// touch marks an instance to be written.
+func (u *unit) touch(row *InstanceRow) { u.dirty[row.Instance.ID] = true }
+
+// elapse lets an instance live through every wait that is over by a time, each
+// at its own instant, so that a late sweep changes nothing.
+func (u *unit) elapse(ctx context.Context, row *InstanceRow, until time.Time) error {
+	for range maxChain {
+		due := row.Instance.Due
+		if row.Instance.Status != Active || due.IsZero() || due.After(until) || row.Dead {
+			return nil
+		}
+		if err := u.step(ctx, row, Input{Kind: TimerInput, Time: due, Mode: row.Instance.Mode}, due); err != nil {
+			return err
+		}
+		if row.Instance.Due.Equal(due) && row.Instance.Status == Active {
+			return fmt.Errorf("%w: a wait that does not end", ErrLoop)
+		}
+	}
+	return fmt.Errorf("%w: %d waits at once", ErrLoop, maxChain)
+}
+
+// step takes an instance through one input and notes what follows.
+func (u *unit) step(ctx context.Context, row *InstanceRow, x Input, at time.Time) error {
+	in := &row.Instance
+	d, err := u.e.version(ctx, DefinitionKey{in.Journey, in.Version})
+	if err != nil {
+		return err
+	}
+	if x.Facts, err = u.e.facts(ctx, d.Needs(in), in.Customer, &u.contact.Row, at); err != nil {
+		return err
+	}
+	u.moves, u.effects = u.moves[:0], u.effects[:0]
+	next, effects, err := d.step(*in, x, at, u.effects, &u.moves)
+	if err != nil {
+		return err
+	}
+	if next.Seq == in.Seq {
+		return nil
+	}
+	*in = next
+	return u.after(ctx, d, row, &x, at, effects)
+}
+
+// start starts an instance if the input is an entry that admits the customer.
+func (u *unit) start(ctx context.Context, d *Definition, in Instance, x Input, at time.Time) (*InstanceRow, error) {
+	var err error
+	if x.Facts, err = u.e.facts(ctx, d.Needs(&in), x.Customer, &u.contact.Row, at); err != nil {
+		return nil, err
+	}
+	u.moves, u.effects = u.moves[:0], u.effects[:0]
+	next, effects, err := d.step(in, x, at, u.effects, &u.moves)
+	if err != nil || next.Status == 0 {
+		return nil, err
+	}
+	row := &InstanceRow{Instance: next}
+	u.rows = append(u.rows, row)
+	return row, u.after(ctx, d, row, &x, at, effects)
+}
+
+// after writes down a step: the history of its moves, its effects as entries of
+// the outbox. What follows from a backfill is withheld, and the instance told so.
+func (u *unit) after(ctx context.Context, d *Definition, row *InstanceRow, x *Input, at time.Time, effects []Effect) error {
+	in := &row.Instance
+	row.Attempts, row.Error = 0, ""
+	u.touch(row)
+	for _, m := range u.moves {
+		r := u.record(in, MovedRecord, at)
+		r.Version, r.Edge, r.From, r.To, r.Input, r.Cause = in.Version, m.Edge, m.From, m.To, x.ID, d.edges[m.Edge].label()
+		if end := d.edges[m.Edge]; end.from < 0 && end.to < 0 {
+			r.Cause = end.spec.Name + ": " + r.Cause
+		}
+		u.batch.History = append(u.batch.History, r)
+	}
+	var withheld []Effect
+	for _, f := range effects {
+		er := EffectRow{Effect: f, State: Pending, Wake: f.At}
+		if f.Mode == profile.Backfill && f.Kind != StartEffect && f.Kind != ReturnEffect {
+			er.State, er.Wake, er.Detail = Suppressed, time.Time{}, "follows from a backfill"
+			withheld = append(withheld, f)
+		}
+		u.putEffect(er, in, at)
+	}
+	for _, f := range withheld {
+		if err := u.step(ctx, row, Input{Kind: FailedInput, Name: f.Name, Time: at, Mode: profile.Backfill}, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putEffect writes an effect and its line of history.
+func (u *unit) putEffect(er EffectRow, in *Instance, at time.Time) {
+	u.batch.Effects = append(u.batch.Effects, er)
+	r := u.record(in, EffectRecord, at)
+	r.Effect, r.EffectKind, r.Name, r.Args = er.Effect.Key, er.Effect.Kind, er.Effect.Name, er.Effect.Args
+	r.State, r.Decision, r.Detail, r.Mode = er.State, er.Decision, er.Detail, er.Effect.Mode
+	u.batch.History = append(u.batch.History, r)
+}
+
+// outcome tells an instance how its effect ended.
+func (u *unit) outcome(ctx context.Context, row *InstanceRow, er *EffectRow) error {
+	if row == nil || !row.Instance.Open() && row.Instance.Pending == 0 || er.Effect.Kind == ReturnEffect {
+		return nil
+	}
+	x := Input{Kind: FailedInput, Name: er.Effect.Name, Time: u.now, Mode: er.Effect.Mode}
+	if er.State == Confirmed {
+		x.Kind = DoneInput
+	}
+	return u.step(ctx, row, x, u.now)
+}
+
+func (u *unit) record(in *Instance, kind RecordKind, at time.Time) Record {
+	return Record{Instance: in.ID, Journey: in.Journey, Customer: in.Customer, At: at, Kind: kind, Mode: in.Mode}
+}
+
+// setContact writes the contact row.
+func (u *unit) setContact(row contact.Row) {
+	u.contact.Row = row
+	u.batch.Contacts = []ContactRow{u.contact}
+}
+
+// commit writes everything.
+func (u *unit) commit(ctx context.Context) error {
+	for _, row := range u.rows {
+		if !u.dirty[row.Instance.ID] {
+			continue
+		}
+		if row.Wake = row.Instance.Due; row.Dead {
+			row.Wake = time.Time{}
+		}
+		u.batch.Instances = append(u.batch.Instances, *row)
+	}
+	if u.empty() {
+		return nil
+	}
+	err := u.e.store.Commit(ctx, &u.batch)
+	if err == nil {
+		u.e.wake()
+	}
+	return err
+}
+
+func (u *unit) empty() bool {
+	b := &u.batch
+	return b.Input == nil && b.Erase == "" && len(b.Instances)+len(b.Effects)+len(b.Contacts)+len(b.Entries)+len(b.History) == 0
+}
+
+// again runs an attempt until it meets no one else's commit.
+func again(ctx context.Context, attempt func() error) error {
+	var err error
+	for range commitTries {
+		if err = attempt(); !isConflict(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return err
+}
