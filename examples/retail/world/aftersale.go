@@ -55,7 +55,7 @@ func (g *generator) deliver(p *person, o *Order, tell tell, paid time.Time, ch c
 		back := arrives.Add(minutes(r, 5, 60))
 		if f := tell(feed.OrderReturned, back, commerce.Event{Kind: commerce.Returned, Lines: o.Lines}); f.Happened() {
 			o.Returns = append(o.Returns, Return{Fact: f, Lines: o.Lines, Refused: true})
-			g.refund(p, o, tell, back.Add(minutes(r, 24*60, 96*60)), sum(o.Payments), o.Lines, "refused")
+			g.refund(o, tell, back.Add(minutes(r, 24*60, 96*60)), o.Lines, o.Freight, "refused")
 		}
 		return
 	}
@@ -67,7 +67,7 @@ func (g *generator) deliver(p *person, o *Order, tell tell, paid time.Time, ch c
 			g.complain(p, o, o.PromisedBy.Add(minutes(r, 8*60, 30*60)), "late", ch)
 		}
 		if o.Freight > 0 && chance(r, 0.5) {
-			g.refund(p, o, tell, arrives.Add(minutes(r, 60, 48*60)), o.Freight, nil, "freight")
+			g.refund(o, tell, arrives.Add(minutes(r, 60, 48*60)), nil, o.Freight, "freight")
 		}
 	} else if o.Received.Happened() {
 		p.lives = append(p.lives, experience{arrives, 0.3, "delivery"})
@@ -100,9 +100,8 @@ func (g *generator) after(p *person, o *Order, tell tell, ch channel) {
 		p.lives = append(p.lives, experience{got, -2, topic})
 		g.complain(p, o, got.Add(minutes(r, 3*60, 9*24*60)), topic, ch)
 		if chance(r, 0.3) {
-			paid := sum(o.Payments)
-			if amount := paid / 1000 * 100; amount > 0 && len(o.Refunds) == 0 {
-				g.refund(p, o, tell, got.Add(minutes(r, 10*24*60, 14*24*60)), amount, nil, "goodwill")
+			if amount := netOf(o.Lines) / 1000 * 100; amount > 0 {
+				g.repay(o, tell, got.Add(minutes(r, 10*24*60, 14*24*60)), Refund{Amount: amount, Reason: "goodwill"})
 			}
 		}
 	}
@@ -144,9 +143,15 @@ func (g *generator) sendBack(p *person, o *Order, tell tell, got time.Time) {
 		}
 	}
 	back := got.Add(minutes(r, 12*60, 6*24*60+12*60))
-	if chance(r, 0.15) {
+	if chance(r, 0.2) {
 		back = got.Add(minutes(r, 8*24*60, 40*24*60))
 	}
+	g.takeBack(p, o, tell, back, lines)
+}
+
+// takeBack is the goods' way back, and the money.
+func (g *generator) takeBack(p *person, o *Order, tell tell, back time.Time, lines []commerce.Line) {
+	r := p.r
 	f := tell(feed.OrderReturned, back, commerce.Event{Kind: commerce.Returned, Lines: lines})
 	if !f.Happened() {
 		return
@@ -157,18 +162,23 @@ func (g *generator) sendBack(p *person, o *Order, tell tell, got time.Time) {
 		wait = time.Minute
 	}
 	p.lives = append(p.lives, experience{back.Add(wait), 0.6 - wait.Hours()/48, "return"})
-	g.refund(p, o, tell, back.Add(wait), netOf(lines), lines, "return")
+	g.refund(o, tell, back.Add(wait), lines, 0, "return")
 }
 
-func (g *generator) refund(p *person, o *Order, tell tell, t time.Time, amount int64, lines []commerce.Line, reason string) {
-	if amount <= 0 {
-		return
+// refund pays back what lines cost, and freight.
+func (g *generator) refund(o *Order, tell tell, t time.Time, lines []commerce.Line, freight int64, reason string) {
+	g.repay(o, tell, t, Refund{Amount: netOf(lines) + freight, Freight: freight, Lines: lines, Reason: reason})
+}
+
+func (g *generator) repay(o *Order, tell tell, t time.Time, x Refund) {
+	if x.Amount == 0 {
+		return // a line may have cost nothing
 	}
-	f := tell(feed.OrderRefunded, t, commerce.Event{
-		Kind: commerce.Refunded, Amount: amount, Lines: lines, Payments: o.tendersOf(amount),
-	}, text("reason", reason))
-	if f.Happened() {
-		o.Refunds = append(o.Refunds, Refund{Fact: f, Amount: amount, Lines: lines, Reason: reason})
+	x.Fact = tell(feed.OrderRefunded, t, commerce.Event{
+		Kind: commerce.Refunded, Amount: x.Amount, Freight: x.Freight, Lines: x.Lines, Payments: o.tendersOf(x.Amount),
+	}, text("reason", x.Reason))
+	if x.Happened() {
+		o.Refunds = append(o.Refunds, x)
 	}
 }
 

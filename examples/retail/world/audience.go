@@ -7,10 +7,9 @@ import (
 )
 
 // The audiences whose members the truth knows. An order counts from the moment
-// of its payment, is a net order while more was paid than refunded, and its
-// net spend is what was paid, with freight, less what was refunded. A window of
-// n days up to an instant is n × 24 hours, without its first instant and with
-// its last.
+// of its payment as in [Order.CountsBy], with what [Order.NetBy] says, freight
+// included. A window of n days up to an instant is n × 24 hours, without its
+// first instant and with its last.
 const (
 	// LapsedVIP: gold on a card of their own, at least 3 net orders in 365
 	// days, none of them in the last 90.
@@ -59,13 +58,12 @@ func (t *Truth) audience(name string, happened, arrived time.Time, main []int32)
 		}
 	}
 	for _, o := range t.orders {
-		net := o.NetBy(happened, arrived)
-		if net <= 0 || !o.Paid.At.After(year) || !counts(int32(o.buyer.index), o.Paid.record) {
+		if !o.CountsBy(happened, arrived) || !o.Paid.At.After(year) || !counts(int32(o.buyer.index), o.Paid.record) {
 			continue
 		}
 		i := o.buyer.index
 		orders[i]++
-		spend[i] += net
+		spend[i] += o.NetBy(happened, arrived)
 		if o.Paid.At.After(quarter) {
 			recent[i]++
 		}

@@ -11,14 +11,26 @@ import (
 	"github.com/cxkit/cxkit/profile/commerce"
 )
 
+// purchase is an order that somebody is about to place. With a cart, that one
+// is emptied and holds the item; because names the message that brought them.
+type purchase struct {
+	at      time.Time
+	brand   int
+	ch      channel
+	cart    string
+	item    *product
+	because string
+}
+
 // buy is one order from the cart to whatever comes of it.
-func (g *generator) buy(p *person, brand int, ch channel, t time.Time) {
-	if ch == till {
-		g.buyAtTill(p, brand, t)
+func (g *generator) buy(p *person, x purchase) {
+	if x.ch == till {
+		g.buyAtTill(p, x)
 		return
 	}
 	r := p.r
-	o := &Order{Person: p.id, Brand: brands[brand], Channel: ch.String(), buyer: p}
+	t, brand, ch := x.at, x.brand, x.ch
+	o := &Order{Person: p.id, Brand: brands[brand], Channel: ch.String(), Because: x.because, Cart: x.cart, buyer: p}
 	f := daysFromFestival(t)
 	o.Gift = chance(r, 0.05) || f >= -28 && f < 0 && chance(r, 0.35)
 
@@ -32,7 +44,7 @@ func (g *generator) buy(p *person, brand int, ch channel, t time.Time) {
 		}
 		o.card = p.card(brand, t)
 		if p.guestOf != nil && !p.known[mini] && ch == mini {
-			g.browse(p, brand, mini, t.Add(-minutes(r, 61, 90)), 1)
+			g.browse(p, brand, mini, t.Add(-minutes(r, 61, 90)))
 		}
 		ids = p.seen(ch, brand, t, true)
 		if p.anyCard(brand, t) == nil && ch == web && p.email != "" {
@@ -41,8 +53,8 @@ func (g *generator) buy(p *person, brand int, ch channel, t time.Time) {
 		p.known[ch] = true
 	}
 	g.number(o, brand, ch, t)
-	g.basket(r, o, brand, ch, t)
-	if ch != tmall && ch != jd {
+	g.basket(r, o, x)
+	if ch != tmall && ch != jd && x.cart == "" {
 		before := t.Add(-minutes(r, 25, 55))
 		g.view(p, brand, ch, before, 1+r.IntN(3), ids, nil)
 		o.Cart = g.newCart()
@@ -51,7 +63,6 @@ func (g *generator) buy(p *person, brand int, ch channel, t time.Time) {
 		g.fillCart(p, brand, ch, t.Add(-minutes(r, 2, 10)), ids, o.Cart, products[i])
 	}
 	g.orders = append(g.orders, o)
-	p.lastOrder = o
 
 	tell := g.teller(p, o, ch, ids, keys)
 	o.PromisedBy = promise(r.IntN(2) == 0, ch, t)
@@ -78,7 +89,7 @@ func (g *generator) buy(p *person, brand int, ch channel, t time.Time) {
 	}
 	if chance(r, 0.03) { // changed their mind before it left
 		gone := paid.Add(minutes(r, 10, 300))
-		g.refund(p, o, tell, gone.Add(minutes(r, 5, 600)), sum(o.Payments), nil, "canceled")
+		g.refund(o, tell, gone.Add(minutes(r, 5, 600)), o.Lines, o.Freight, "canceled")
 		o.Closed = tell(feed.OrderClosed, gone, commerce.Event{Kind: commerce.Closed})
 		return
 	}
@@ -133,7 +144,7 @@ func (g *generator) maskedBuyer(p *person, brand int, ch channel, t time.Time, o
 		week := uint64(t.Unix() / (7 * 24 * 3600))
 		token = profile.Identifier{
 			Kind:  KindJD + "/" + brands[brand] + "-flagship",
-			Value: g.h.token("o*", base62, 38, 0x71d, uint64(p.index), uint64(brand), week),
+			Value: g.h.token("", base62, 40, 0x71d, uint64(p.index), uint64(brand), week),
 		}
 	}
 	keys = []profile.Identifier{token}
@@ -196,8 +207,9 @@ func (g *generator) newCard(brand int) string {
 }
 
 // buyAtTill is a receipt. Only receipts with somebody on them are in the feed.
-func (g *generator) buyAtTill(p *person, brand int, t time.Time) {
+func (g *generator) buyAtTill(p *person, x purchase) {
 	r := p.r
+	t, brand := x.at, x.brand
 	outlet := g.outlets[p.outlet[brand]]
 	if p.kind == Customer && chance(r, 0.12) {
 		if other := g.outlets[brand*outletsPerBrand+r.IntN(outletsPerBrand)]; other.Brand == brands[brand] {
@@ -207,11 +219,11 @@ func (g *generator) buyAtTill(p *person, brand int, t time.Time) {
 	o := &Order{
 		Person: p.id, Brand: brands[brand], Channel: till.String(), buyer: p,
 		Outlet: outlet.ID, Cashier: outlet.Cashiers[r.IntN(len(outlet.Cashiers))],
-		card: p.card(brand, t),
+		Because: x.because, Cart: x.cart, card: p.card(brand, t),
 	}
 	var ids, keys []profile.Identifier
 	switch {
-	case o.card == nil && chance(r, 0.1):
+	case o.card == nil && chance(r, 0.5):
 		ids = []profile.Identifier{{Kind: KindPhone, Value: [...]string{"13800000000", "13800000000", ""}[r.IntN(3)]}}
 		keys = []profile.Identifier{}
 	case o.card == nil:
@@ -221,17 +233,16 @@ func (g *generator) buyAtTill(p *person, brand int, t time.Time) {
 	default:
 		ids = []profile.Identifier{p.phone(t)}
 	}
-	g.receipt(p, o, brand, t, ids, keys)
-	p.lastOrder = o
+	g.receipt(p, o, x, ids, keys)
 }
 
 // receipt is an order that is placed, paid and taken home within a minute.
-func (g *generator) receipt(p *person, o *Order, brand int, t time.Time, ids, keys []profile.Identifier) {
-	r := p.r
+func (g *generator) receipt(p *person, o *Order, x purchase, ids, keys []profile.Identifier) {
+	r, t := p.r, x.at
 	f := daysFromFestival(t)
 	o.Gift = f >= -28 && f < 0 && chance(r, 0.2)
-	g.number(o, brand, till, t)
-	g.basket(r, o, brand, till, t)
+	g.number(o, x.brand, till, t)
+	g.basket(r, o, x)
 	g.orders = append(g.orders, o)
 	tell := g.teller(p, o, till, ids, keys)
 	o.Placed = tell(feed.OrderPlaced, t, commerce.Event{Kind: commerce.Placed, Lines: o.Lines})

@@ -47,12 +47,16 @@ var channelNames = [nChannels]string{"mini", "app", "web", "tmall", "jd", "till"
 
 func (c channel) String() string { return channelNames[c] }
 
-// Outlet is a shop with tills and tablets.
+// Outlet is a shop with tills and tablets, as the group's master data list it.
 type Outlet struct {
 	ID, Brand, City string
-	Tablets         []string // values of KindDevice
-	Cashiers        []string
-	Assistants      []string
+	// Tablets are those on the list, by their value of KindDevice. Each outlet
+	// has another one that nobody has listed.
+	Tablets    []string
+	Cashiers   []string
+	Assistants []string
+
+	tablets []string
 }
 
 var outletPlaces = [2][4]string{

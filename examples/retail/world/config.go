@@ -61,7 +61,7 @@ type Earn struct {
 	// Silver and Gold are the qualifying points, usable and not taken back,
 	// at which a membership reaches the tier. Redeeming does not lower them,
 	// and a tier once reached is kept to the end of the year. 0 means 1,000
-	// and 3,000.
+	// and 5,000.
 	Silver, Gold int64
 }
 
@@ -94,7 +94,7 @@ func (c Config) withDefaults() (Config, error) {
 		e.Silver = 1000
 	}
 	if e.Gold == 0 {
-		e.Gold = 3000
+		e.Gold = 5000
 	}
 	switch {
 	case e.PerYuan < 0 || e.PerYuan > 1000:

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/cxkit/cxkit/profile"
 )
@@ -17,8 +16,15 @@ type cluster struct {
 
 // resolve finds the clusters: the best that any resolver could do, with
 // perfect judgement over identifiers that several persons use. A number whose
-// change of owner is reported counts as two.
-func (t *Truth) resolve(special map[profile.Identifier]Trap, reassigned map[string]time.Time) {
+// change of owner is reported counts as two. It does nothing where the
+// clusters are known.
+func (t *Truth) resolve() {
+	t.resolving.Lock()
+	defer t.resolving.Unlock()
+	if !t.stale {
+		return
+	}
+	t.stale, t.clusters = false, nil
 	type owned struct {
 		person int32
 		key    profile.Identifier
@@ -36,7 +42,7 @@ func (t *Truth) resolve(special map[profile.Identifier]Trap, reassigned map[stri
 	}
 	epoch := func(r *record, k profile.Identifier) profile.Identifier {
 		if k.Kind == KindPhone {
-			if since, ok := reassigned[k.Value]; ok && !r.time.Before(since) {
+			if since, ok := t.reassigned[k.Value]; ok && !r.time.Before(since) {
 				k.Value += "#2"
 			}
 		}
@@ -56,7 +62,7 @@ func (t *Truth) resolve(special map[profile.Identifier]Trap, reassigned map[stri
 			} else if who != r.person {
 				owners[k] = several
 			}
-			if special[k]&SharedTablet != 0 {
+			if t.special[k]&SharedTablet != 0 {
 				continue
 			}
 			n, ok := nodes[owned{r.person, k}]
@@ -77,7 +83,7 @@ func (t *Truth) resolve(special map[profile.Identifier]Trap, reassigned map[stri
 		r := &t.records[i]
 		r.cluster = -1
 		if r.person < 0 || !slices.ContainsFunc(r.keys, func(k profile.Identifier) bool {
-			return special[k]&SharedTablet == 0 && owners[epoch(r, k)] == r.person
+			return t.special[k]&SharedTablet == 0 && owners[epoch(r, k)] == r.person
 		}) {
 			continue
 		}
@@ -157,6 +163,7 @@ type TrapScore struct {
 // IDs that are not of this world are ignored. It takes time in proportion to
 // the number of events.
 func (t *Truth) Score(assigned map[string]profile.ID) IdentityScore {
+	t.resolve()
 	profiles := map[profile.ID]int32{}
 	home := make([]int32, len(t.records))
 	var s IdentityScore
@@ -260,6 +267,7 @@ func (t *Truth) exact(home []int32) int {
 // homes gives each cluster the profile that holds most of its events, ties to
 // the lesser ID, and each person the cluster with most events.
 func (t *Truth) homes(assigned map[string]profile.ID) (home []profile.ID, main []int32) {
+	t.resolve()
 	counts := map[int32]map[profile.ID]int{}
 	for i := range t.records {
 		r := &t.records[i]

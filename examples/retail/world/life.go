@@ -52,9 +52,9 @@ func (g *generator) live(p *person) {
 		case joins:
 			g.join(p, a.brand, a.ch, a.at, nil)
 		case buys:
-			g.buy(p, a.brand, a.ch, a.at)
+			g.buy(p, purchase{at: a.at, brand: a.brand, ch: a.ch})
 		case browses:
-			g.browse(p, a.brand, a.ch, a.at, 1+p.r.IntN(5))
+			g.browse(p, a.brand, a.ch, a.at)
 		case abandons:
 			g.abandon(p, a.brand, a.ch, a.at)
 		case hesitates:
@@ -111,7 +111,7 @@ func (g *generator) plan(p *person) []act {
 		case tmall, jd: // marketplaces do not tell who looked
 			continue
 		case till:
-			if !chance(r, 0.35) {
+			if !chance(r, 0.2) {
 				continue
 			}
 			ch = tablet
@@ -308,7 +308,7 @@ func (g *generator) signs(p *person, ch channel, brand int, t time.Time) bool {
 			return true
 		}
 	case tablet:
-		return chance(r, 0.3) // asked for the number by an assistant
+		return chance(r, 0.45) // asked for the number by an assistant
 	}
 	return false
 }
@@ -328,8 +328,9 @@ func (g *generator) signIn(p *person, ch channel, brand int, t time.Time) {
 	p.known[ch] = true
 }
 
-// browse shows n products.
-func (g *generator) browse(p *person, brand int, ch channel, t time.Time, n int) {
+// browse looks at some products.
+func (g *generator) browse(p *person, brand int, ch channel, t time.Time) {
+	n := 1 + p.r.IntN(5)
 	var ids []profile.Identifier
 	signed := g.signs(p, ch, brand, t)
 	if p.guestOf != nil && !p.known[mini] && ch == mini {
@@ -341,7 +342,7 @@ func (g *generator) browse(p *person, brand int, ch channel, t time.Time, n int)
 		p.known[mini] = true
 	}
 	if ch == tablet {
-		ids = []profile.Identifier{g.tablet(p, brand)}
+		ids, n = []profile.Identifier{g.tablet(p, brand)}, min(n, 3)
 		if signed {
 			if m := p.card(brand, t); m != nil && chance(p.r, 0.5) {
 				ids = append(ids, m.identifier())
@@ -383,7 +384,8 @@ func (g *generator) hesitate(p *person, brand int, ch channel, t time.Time) {
 	}
 }
 
-// abandon fills a cart and leaves it; some come back and empty it at the till.
+// abandon fills a cart and leaves it; some come back to it by themselves, at a
+// till the next day or where it stands.
 func (g *generator) abandon(p *person, brand int, ch channel, t time.Time) {
 	products := g.catalogue.products[brand]
 	ids := p.seen(ch, brand, t, g.signs(p, ch, brand, t))
@@ -391,7 +393,19 @@ func (g *generator) abandon(p *person, brand int, ch channel, t time.Time) {
 	item := products[p.r.IntN(len(products))]
 	id := g.newCart()
 	g.fillCart(p, brand, ch, t, ids, id, item)
-	g.abandoned++
+	back := t.Add(minutes(p.r, 60, 36*60))
+	hour := back.In(Zone).Hour()
+	shops := p.mix[till+1] > p.mix[till] && p.card(brand, t) != nil
+	switch {
+	case !back.Before(g.end):
+		g.abandoned++
+	case shops && hour >= 10 && hour < 21 && chance(p.r, 0.3):
+		g.buy(p, purchase{at: back, brand: brand, ch: till, cart: id, item: &item})
+	case chance(p.r, 0.12):
+		g.buy(p, purchase{at: back, brand: brand, ch: ch, cart: id, item: &item})
+	default:
+		g.abandoned++
+	}
 }
 
 func (g *generator) fillCart(p *person, brand int, ch channel, t time.Time, ids []profile.Identifier, cart string, item product) {
@@ -463,7 +477,7 @@ func (g *generator) call(p *person, brand int, t time.Time) {
 }
 
 func (g *generator) tablet(p *person, brand int) profile.Identifier {
-	tablets := g.outlets[p.outlet[brand]].Tablets
+	tablets := g.outlets[p.outlet[brand]].tablets
 	return profile.Identifier{Kind: KindDevice, Value: tablets[p.index%len(tablets)]}
 }
 

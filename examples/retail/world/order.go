@@ -36,6 +36,8 @@ type Order struct {
 	Cashier string
 	Cart    string
 	Gift    bool
+	// Because names the message that brought the order about, see [World.React].
+	Because string
 	// CashierCard marks a guest's receipt on the card of the cashier.
 	CashierCard bool
 
@@ -65,13 +67,14 @@ type Return struct {
 	Refused bool
 }
 
-// Refund is money that went back. Lines are nil where it is for freight or for
-// goodwill.
+// Refund is money that went back. Lines are nil where it is for freight alone
+// or for goodwill.
 type Refund struct {
 	Fact
-	Amount int64
-	Lines  []commerce.Line
-	Reason string // "return", "refused", "canceled", "freight", "goodwill"
+	Amount  int64 // with Freight
+	Freight int64
+	Lines   []commerce.Line
+	Reason  string // "return", "refused", "canceled", "freight", "goodwill"
 }
 
 // Total is what the customer owes: Net of all lines, and freight.
@@ -103,22 +106,32 @@ func (o *Order) RefundedBy(happened, arrived time.Time) int64 {
 	return s
 }
 
-// NetBy is what had been paid and not refunded. An order whose NetBy is
-// positive is a net order.
+// NetBy is what had been paid and not refunded; nothing once the order is closed.
 func (o *Order) NetBy(happened, arrived time.Time) int64 {
-	if !o.Paid.By(happened, arrived) {
+	if o.Closed.By(happened, arrived) {
 		return 0
 	}
 	return o.PaidBy(happened, arrived) - o.RefundedBy(happened, arrived)
 }
 
-// Late reports whether the order arrived after the promised day, or had not
-// arrived by the end of the year although promised before.
-func (o *Order) Late() bool {
-	if o.PromisedBy.IsZero() || !o.Shipped.Happened() {
+// CountsBy reports whether it was a net order: paid, not closed, and not all
+// that the goods cost refunded.
+func (o *Order) CountsBy(happened, arrived time.Time) bool {
+	if !o.Paid.By(happened, arrived) || o.Closed.By(happened, arrived) {
 		return false
 	}
-	return o.Received.Happened() && o.Received.At.After(o.PromisedBy)
+	goods := netOf(o.Lines)
+	for _, f := range o.Refunds {
+		if f.By(happened, arrived) {
+			goods -= f.Amount - f.Freight
+		}
+	}
+	return goods > 0
+}
+
+// Late reports whether the order arrived after the promised day.
+func (o *Order) Late() bool {
+	return !o.PromisedBy.IsZero() && o.Received.Happened() && o.Received.At.After(o.PromisedBy)
 }
 
 func sum(payments []commerce.Payment) int64 {
@@ -130,10 +143,13 @@ func sum(payments []commerce.Payment) int64 {
 }
 
 // basket fills the lines, the freight and the payments of o.
-func (g *generator) basket(r *rand.Rand, o *Order, brand int, ch channel, t time.Time) {
-	products := g.catalogue.products[brand]
+func (g *generator) basket(r *rand.Rand, o *Order, x purchase) {
+	products, ch := g.catalogue.products[x.brand], x.ch
 	for i := range 1 + pick(r, []float64{0, 0.58, 0.85, 0.96, 1}, 0, 4) {
 		p := products[r.IntN(len(products))]
+		if i == 0 && x.item != nil {
+			p = *x.item
+		}
 		qty := int64(1)
 		if chance(r, 0.12) {
 			qty = int64(2 + r.IntN(2))
@@ -142,7 +158,7 @@ func (g *generator) basket(r *rand.Rand, o *Order, brand int, ch channel, t time
 			ID: strconv.Itoa(i + 1), SKU: p.sku, Category: p.category,
 			Quantity: qty, List: p.price * qty, Net: p.price * qty,
 		}
-		if off := g.promotion(r, t); off > 0 {
+		if off := g.promotion(r, x.at); off > 0 {
 			discount(&l, "merchant", p.price*off/100/100*100*qty)
 		}
 		o.Lines = append(o.Lines, l)

@@ -26,36 +26,35 @@ func (k PersonKind) String() string {
 
 // person is somebody while their year is generated.
 type person struct {
-	index                 int
-	id                    string
-	kind                  PersonKind
-	r                     *rand.Rand
-	name, city, birthday  string
-	phones                []spell
-	email                 string // "" for who has none
-	union                 string
-	showsUnion            bool
-	openID                [2]string
-	devices, cookies      []spell
-	wecom                 string
-	mix                   []float64 // cumulative over mini … till
-	primary               int       // brand
-	second                bool      // buys from the other brand too
-	outlet                [2]int    // home outlet of each brand
-	orderRate, visitRate  float64   // a year
-	mood                  float64   // what they would answer to NPS on a plain day
-	from, until           time.Time // buys and browses within
-	joins                 [2]time.Time
-	joinVia               channel
-	cards                 [2]holding
-	relative              *person // shares a phone
-	guestOf               *person // whose card this one uses
-	known                 [nChannels]bool
-	loggedIn              map[string]bool // devices and cookies
-	lives                 []experience
-	lastOrder             *Order
-	optedOut, hasSMS      bool
-	complaints, addressed int
+	index                int
+	id                   string
+	kind                 PersonKind
+	r                    *rand.Rand
+	name, city, birthday string
+	phones               []spell
+	email                string // "" for who has none
+	union                string
+	showsUnion           bool
+	openID               [2]string
+	devices, cookies     []spell
+	wecom                string
+	mix                  []float64 // cumulative over mini … till
+	primary              int       // brand
+	second               bool      // buys from the other brand too
+	outlet               [2]int    // home outlet of each brand
+	orderRate, visitRate float64   // a year
+	mood                 float64   // what they would answer to NPS on a plain day
+	from, until          time.Time // buys and browses within
+	joins                [2]time.Time
+	joinVia              channel
+	cards                [2]holding
+	relative             *person // shares a phone
+	guestOf              *person // whose card this one uses
+	known                [nChannels]bool
+	loggedIn             map[string]bool // devices and cookies
+	lives                []experience
+	orders               []*Order
+	optedOut, hasSMS     bool
 }
 
 // spell is a value in use from one instant to another.
@@ -265,7 +264,7 @@ func (g *generator) newCustomer() *person {
 	p.primary = pick(r, []float64{0, 0.6, 1}, 0, 2)
 	p.second = chance(r, 0.3)
 	p.orderRate = []float64{0.9, 2.2, 4.5, 8, 16}[pick(r, []float64{0, 0.30, 0.60, 0.80, 0.95, 1}, 0, 5)]
-	p.visitRate = 3 + 2*p.orderRate*(0.5+r.Float64())
+	p.visitRate = 6 + 2.5*p.orderRate*(0.5+r.Float64())
 	member := chance(r, kind.member)
 	already := member && chance(r, kind.already)
 	if !already && chance(r, 0.7) {

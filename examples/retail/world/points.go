@@ -171,9 +171,7 @@ type redemption struct {
 // the receipts behind it are reported, whatever is still on its way.
 func (g *generator) redeem() {
 	for _, o := range g.orders {
-		if o.card != nil {
-			o.card.orders = append(o.card.orders, o)
-		}
+		o.book()
 	}
 	g.truth.byCard = map[string]*Membership{}
 	for i, m := range g.members {
@@ -183,7 +181,7 @@ func (g *generator) redeem() {
 		g.truth.byCard[m.Card] = m
 		r := g.h.rand(0x2edee, uint64(i))
 		since := later(m.Joined.At, g.start).Add(day)
-		for n := range poisson(r, 1.2) {
+		for n := range poisson(r, 1.8) {
 			t := g.cal.moment(r, mini, since, g.end)
 			have := g.truth.Points(m.Card, t, t)
 			// A return that has happened and is not yet reported counts too.
@@ -202,9 +200,26 @@ func (g *generator) redeem() {
 				},
 			})
 			m.spent = append(m.spent, redemption{f, points})
+			if chance(r, 0.04) {
+				g.returnTheRest(m, t)
+			}
 			if since.After(g.end.AddDate(0, 0, -2)) {
 				break
 			}
+		}
+	}
+}
+
+// returnTheRest sends back the last order whose points were just spent.
+func (g *generator) returnTheRest(m *Membership, spent time.Time) {
+	for _, o := range slices.Backward(m.orders) {
+		if o.Received.By(spent, spent) && len(o.Returns) == 0 && len(o.Refunds) == 0 && !o.Exchanged.Happened() && !o.CashierCard {
+			p := o.buyer
+			from := g.records[o.Received.record]
+			tell := g.teller(p, o, from.source, from.ids, from.keys)
+			back := later(spent, o.Received.At).Add(minutes(p.r, 24*60, 9*24*60))
+			g.takeBack(p, o, tell, back, o.Lines)
+			return
 		}
 	}
 }

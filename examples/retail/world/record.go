@@ -167,7 +167,7 @@ func (g *generator) delay(r *rand.Rand, rec *record) time.Duration {
 // stays readable to who normalizes it.
 func mistype(r *rand.Rand, ids []profile.Identifier, trap Trap) ([]profile.Identifier, Trap) {
 	for i, id := range ids {
-		if id.Kind != KindPhone || len(id.Value) != 11 || !chance(r, 0.08) {
+		if id.Kind != KindPhone || len(id.Value) != 11 || !chance(r, 0.15) {
 			continue
 		}
 		v := id.Value
@@ -187,7 +187,7 @@ func mistype(r *rand.Rand, ids []profile.Identifier, trap Trap) ([]profile.Ident
 		ids[i].Value = v
 		trap |= Dirty
 	}
-	if chance(r, 0.01) {
+	if chance(r, 0.02) {
 		ids = append(slices.Clone(ids), profile.Identifier{Kind: KindEmail, Value: ""})
 		trap |= Dirty
 	}

@@ -2,7 +2,10 @@ package world
 
 import (
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/cxkit/cxkit/profile"
 )
 
 // Truth is what really happened. Its slices are shared: do not change them.
@@ -17,7 +20,6 @@ type Truth struct {
 	orders     []*Order
 	complaints []*Complaint
 	repairs    []*Repair
-	outlets    []Outlet
 	recycled   []Reassignment
 	cashier    Fraud
 	events     map[string]int32 // event ID to record
@@ -25,6 +27,11 @@ type Truth struct {
 	clusters   []cluster
 	phenomena  []Phenomenon
 	seed       hasher
+	special    map[profile.Identifier]Trap
+	reassigned map[string]time.Time
+
+	resolving sync.Mutex
+	stale     bool // clusters do not cover all records
 }
 
 // Person is somebody in the world.
@@ -98,14 +105,21 @@ func (t *Truth) Complaints() []*Complaint { return t.complaints }
 // Repairs lists every repair.
 func (t *Truth) Repairs() []*Repair { return t.repairs }
 
-// Outlets lists the shops of the group.
-func (t *Truth) Outlets() []Outlet { return t.outlets }
-
 // Reassignments lists the recycled numbers.
 func (t *Truth) Reassignments() []Reassignment { return t.recycled }
 
 // Fraud is the cashier's doing.
 func (t *Truth) Fraud() Fraud { return t.cashier }
+
+// Person is the person whom an event is from, "" for a notice about nobody and
+// for an ID that is not in the feed.
+func (t *Truth) Person(eventID string) string {
+	i, ok := t.events[eventID]
+	if !ok || t.records[i].person < 0 {
+		return ""
+	}
+	return t.people[t.records[i].person].id
+}
 
 // Event is what is true of an event.
 type Event struct {
@@ -121,11 +135,13 @@ type Event struct {
 }
 
 // Event looks an event of the feed up; ok is false for an ID that is not in it.
+// The first call after [World.React] takes as long as [Truth.Score].
 func (t *Truth) Event(id string) (e Event, ok bool) {
 	i, ok := t.events[id]
 	if !ok {
 		return Event{Cluster: -1}, false
 	}
+	t.resolve()
 	r := &t.records[i]
 	e = Event{Trap: r.trap, Knowable: r.cluster >= 0, Cluster: int(r.cluster)}
 	if r.person >= 0 {
@@ -170,6 +186,7 @@ func (g *generator) settle() {
 	for _, m := range g.members {
 		t.byCard[m.Card] = m
 	}
-	t.resolve(g.special, g.reassigned)
+	t.special, t.reassigned, t.stale = g.special, g.reassigned, true
+	t.resolve()
 	t.phenomena = g.count()
 }

@@ -15,9 +15,11 @@ import (
 // World is one generated year.
 type World struct {
 	start, end time.Time
+	outlets    []Outlet
 	records    []record
 	deliveries []delivery
 	truth      *Truth
+	gen        *generator
 }
 
 // New generates a world. The same Config gives the same world; an unusable
@@ -36,6 +38,7 @@ func New(cfg Config) (*World, error) {
 		catalogue:  newCatalogue(h),
 		special:    map[profile.Identifier]Trap{},
 		reassigned: map[string]time.Time{},
+		reactions:  map[string][]feed.Delivery{},
 	}
 	g.openOutlets()
 	customers := make([]*person, cfg.Customers)
@@ -59,6 +62,7 @@ func New(cfg Config) (*World, error) {
 		return cmp.Or(a.at.Compare(b.at), strings.Compare(g.records[a.record].id, g.records[b.record].id))
 	})
 	g.settle()
+	g.World.gen = g
 	return g.World, nil
 }
 
@@ -67,6 +71,9 @@ func (w *World) Start() time.Time { return w.start }
 
 // End is the first instant after the year. Deliveries of its last days arrive later.
 func (w *World) End() time.Time { return w.end }
+
+// Outlets are the master data of the shops.
+func (w *World) Outlets() []Outlet { return w.outlets }
 
 // Truth is what the generator knows.
 func (w *World) Truth() *Truth { return w.truth }
@@ -77,7 +84,6 @@ type generator struct {
 	h          hasher
 	cal        *calendar
 	catalogue  catalogue
-	outlets    []Outlet
 	people     []*person
 	members    []*Membership
 	orders     []*Order
@@ -85,6 +91,7 @@ type generator struct {
 	repairs    []*Repair
 	special    map[profile.Identifier]Trap
 	reassigned map[string]time.Time // reported changes of a number's owner
+	reactions  map[string][]feed.Delivery
 
 	phones, cards                    uint64
 	carts, cases, reviews, abandoned int
@@ -98,15 +105,15 @@ func (g *generator) openOutlets() {
 			o := Outlet{ID: fmt.Sprintf("%s-%d", brand, i+1), Brand: brand, City: city}
 			for j := range 2 {
 				n := uint64(b*100 + i*10 + j)
-				o.Tablets = append(o.Tablets, g.h.token("", hexa, 32, 0x7ab1e7, n))
+				o.tablets = append(o.tablets, g.h.token("", hexa, 32, 0x7ab1e7, n))
 				o.Cashiers = append(o.Cashiers, fmt.Sprintf("%s-c%d", o.ID, j+1))
 				o.Assistants = append(o.Assistants, fmt.Sprintf("%s-a%d", o.ID, j+1))
-				g.special[profile.Identifier{Kind: KindDevice, Value: o.Tablets[j]}] |= SharedTablet
+				g.special[profile.Identifier{Kind: KindDevice, Value: o.tablets[j]}] |= SharedTablet
 			}
+			o.Tablets = o.tablets[:1:1]
 			g.outlets = append(g.outlets, o)
 		}
 	}
-	g.truth.outlets = g.outlets
 }
 
 // cheat lets a cashier of the second outlet of lumen book guests' receipts on
@@ -133,7 +140,7 @@ func (g *generator) cheat() {
 				Person: guest.id, Brand: Lumen, Channel: till.String(), buyer: guest, card: card,
 				Outlet: outlet.ID, Cashier: cashier, CashierCard: true,
 			}
-			g.receipt(guest, o, 0, at, []profile.Identifier{card.identifier()}, nil)
+			g.receipt(guest, o, purchase{at: at, ch: till}, []profile.Identifier{card.identifier()}, nil)
 			g.truth.cashier.Orders = append(g.truth.cashier.Orders, o.Key.Number)
 		}
 	}
