@@ -25,7 +25,9 @@ type Config struct {
 	Budgets []Budget
 	// Checks are the functions that surveys name in Audience and Exclude.
 	Checks map[string]Check
-	// Hold is how long a reservation waits to be sent; 0 means 72 hours.
+	// Hold is how long a reservation counts without being sent, so that a lost
+	// message does not keep a customer from being asked; 0 means until it is
+	// sent or canceled.
 	Hold time.Duration
 	// SameAs gives all IDs under which a customer is on record, former ones
 	// included, so that cadence and budgets hold across merged profiles; nil
@@ -61,9 +63,6 @@ func New(cfg Config) (*Collector, error) {
 	}
 	if c.hold < 0 {
 		return nil, fmt.Errorf("%w: Hold: negative", ErrInvalid)
-	}
-	if c.hold == 0 {
-		c.hold = 72 * time.Hour
 	}
 	for name, check := range c.checks {
 		if check == nil {
@@ -136,8 +135,8 @@ func (c *Collector) survey(name string) (Survey, error) {
 // times of the survey, the age of the occasion, the sample, the audience (each
 // of which ends the search), then exclusions, cadence and budgets, all of them.
 //
-// The caller sends the message, then calls [Collector.Sent]; a reservation not
-// sent within [Config.Hold] is void. Errors: [ErrInvalid], [ErrUnknownSurvey],
+// The caller sends the message, then calls [Collector.Sent], without which it
+// cannot be answered; a reservation not sent within [Config.Hold] is void. Errors: [ErrInvalid], [ErrUnknownSurvey],
 // [ErrMismatch], those of checks and store.
 func (c *Collector) Invite(ctx context.Context, r Request) (Invitation, error) {
 	s, r, err := c.admit(r)
@@ -215,7 +214,10 @@ func (c *Collector) decide(ctx context.Context, s Survey, r Request) (Invitation
 	}
 	inv.Reasons = append(reasons, c.inner(s, r, contacts)...)
 	if len(inv.Reasons) == 0 {
-		inv.State, inv.HoldUntil = Reserved, r.Time.Add(c.hold)
+		inv.State = Reserved
+		if c.hold > 0 {
+			inv.HoldUntil = r.Time.Add(c.hold)
+		}
 	}
 	return inv, contacts, nil
 }
@@ -279,7 +281,7 @@ func (c *Collector) Sent(ctx context.Context, invitation string, at time.Time) (
 		}
 		// A sweep may have run before the report arrived: the time of sending
 		// decides, as it would have without the sweep.
-		swept := inv.State == Expired && at.Before(inv.HoldUntil)
+		swept := inv.State == Expired && inv.SentAt.IsZero() && at.Before(inv.HoldUntil)
 		if at.Before(inv.Time) || !swept && inv.StateAt(at) != Reserved {
 			return inv, fmt.Errorf("%w: %s at %s", ErrNotOpen, inv.StateAt(at), stamp(at))
 		}

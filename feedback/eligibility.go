@@ -148,7 +148,7 @@ type Touch struct {
 	Survey string    `json:"survey"`
 	Brand  string    `json:"brand,omitempty"`
 	At     time.Time `json:"at"`
-	// HoldUntil ends a reservation; zero once it is sent.
+	// HoldUntil ends a reservation; zero for no end, and once it is sent.
 	HoldUntil time.Time `json:"hold_until,omitzero"`
 	// Answer marks an answer: it counts for cadence, not for budgets.
 	Answer bool `json:"answer,omitempty"`

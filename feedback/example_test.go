@@ -50,7 +50,7 @@ func Example() {
 	tallies, _ := score.Collect(c.Responses(ctx, feedback.Query{Survey: "purchase"}), purchase, "recommend", score.ByMonth(time.UTC))
 	fmt.Println("March:", tallies["2026-03"].Score(score.Options{MinSample: -1}))
 	// Output:
-	// purchase: may be asked, to be sent before 2026-03-04 10:00 UTC
+	// purchase: may be asked
 	// purchase: not asked: this survey has asked or heard the customer lately, again from 2026-05-31 12:00 UTC
 	// March: NPS 100.0 [-48.5, 100.0], n=1
 }

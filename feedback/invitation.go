@@ -76,7 +76,7 @@ type Invitation struct {
 	State State `json:"state"`
 	// Reasons are all that stood against asking; empty when given.
 	Reasons []Reason `json:"reasons,omitempty"`
-	// HoldUntil ends a reservation that was never sent.
+	// HoldUntil ends a reservation that was never sent; zero for no end.
 	HoldUntil time.Time `json:"hold_until,omitzero"`
 	// SentAt is when it was sent, ExpiresAt the first instant at which it can
 	// no longer be answered.
@@ -125,6 +125,9 @@ func (i Invitation) String() string {
 		}
 		return fmt.Sprintf("%s: not asked: %s", i.Survey, strings.Join(texts, "; "))
 	case Reserved:
+		if i.HoldUntil.IsZero() {
+			return fmt.Sprintf("%s: may be asked", i.Survey)
+		}
 		return fmt.Sprintf("%s: may be asked, to be sent before %s", i.Survey, stamp(i.HoldUntil))
 	case Sent:
 		return fmt.Sprintf("%s: asked on %s, may be answered before %s", i.Survey, stamp(i.SentAt), stamp(i.ExpiresAt))
