@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -166,4 +167,20 @@ func TestAMissingOrEmptyFileIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "absent.txt: no such file")
 	_, err = Open(write(t, "\n"))
 	require.ErrorContains(t, err, "history.txt: the file is empty")
+}
+
+func FuzzParseLine(f *testing.F) {
+	f.Add(" 00004 0001 19970101  2   29.33")
+	f.Add(" 00004 0001 19970230 -1   2e933")
+	zone, err := time.LoadLocation(Zone)
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, line string) {
+		o, sample, err := parseLine(line, zone)
+		if err != nil {
+			return
+		}
+		again := fmt.Sprintf(" %s %s %s", o.customer, sample, o.at.Format("20060102"))
+		require.Equal(t, line[:dateEnd], again)
+		require.True(t, o.discs > 0 && o.cents >= 0)
+	})
 }

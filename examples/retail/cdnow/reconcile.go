@@ -44,6 +44,7 @@ func Reconcile(file string, s input.Summary) (Figures, error) {
 	orders, days, daysOf := map[string]int64{}, map[string]bool{}, map[string]int64{}
 	amount, discs, points := new(big.Rat), new(big.Int), new(big.Int)
 	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<26)
 	for n := 1; lines.Scan(); n++ {
 		if rejected[n] {
 			continue

@@ -434,3 +434,27 @@ func TestAReviewOfTwoOrdersCountsForBoth(t *testing.T) {
 	require.Equal(t, int64(1), got.RecurringReviews)
 	require.Equal(t, int64(1), got.ReviewedTwice)
 }
+
+func FuzzParseTable(f *testing.F) {
+	sound := world(2)
+	f.Add([]byte(sound[paymentsFile]), false)
+	f.Add([]byte(strings.Join(paymentColumns, ",")+"\n\"a\nb\",1,2\n\"x\"y,,,,\n,,,,\n\"never"), true)
+	f.Add([]byte("\ufeff"+sound[paymentsFile]+"\xff,,,,\n"), true)
+	f.Fuzz(func(t *testing.T, content []byte, multiline bool) {
+		got, err := parseTable(paymentsFile, content, paymentColumns, multiline)
+		if err != nil {
+			var format *input.FormatError
+			require.ErrorAs(t, err, &format)
+			return
+		}
+		lines := strings.Count(string(content), "\n") + 1
+		for _, r := range got.rows {
+			require.Len(t, r.cells, len(paymentColumns))
+			require.True(t, r.line >= 1 && r.line <= lines)
+		}
+		for _, b := range got.broken {
+			require.True(t, b.line >= 1 && b.line <= lines)
+			require.NotEmpty(t, b.reason)
+		}
+	})
+}

@@ -78,6 +78,10 @@ func readTable(dir, file string, columns []string, multiline bool) (*table, erro
 		}
 		return nil, &input.FormatError{Place: input.Place{File: filepath.Join(dir, file)}, Reason: reason, Err: err}
 	}
+	return parseTable(file, content, columns, multiline)
+}
+
+func parseTable(file string, content []byte, columns []string, multiline bool) (*table, error) {
 	r := csv.NewReader(bytes.NewReader(content))
 	header, err := r.Read()
 	if err == io.EOF {

@@ -14,6 +14,7 @@
 package report
 
 import (
+	"strings"
 	"time"
 
 	"github.com/cxkit/cxkit/examples/retail/input"
@@ -144,7 +145,8 @@ type Step struct {
 }
 
 // Journey is a diagram from DOT, with live counts in its labels, and the
-// counts as figures for who reads text.
+// counts as figures for who reads text. A DOT that cannot be read is an error
+// of [Report.HTML], after which the process draws no other.
 type Journey struct {
 	Title   string
 	DOT     string
@@ -164,10 +166,10 @@ type Scores struct {
 	Caption   string
 }
 
-// Score is one period of [Scores].
+// Score is one month of [Scores].
 type Score struct {
-	At        time.Time // the beginning of the period
-	N         int64     // responses
+	At        time.Time // the beginning of the month
+	N         int64     // responses; 0 leaves a gap
 	Value     float64
 	Low, High float64 // the interval
 }
@@ -198,16 +200,16 @@ type Flow struct {
 	Delta int64
 }
 
-// Flows is what came and went by period: inflows stacked above zero, outflows below.
+// Flows is what came and went by month: inflows stacked above zero, outflows below.
 type Flows struct {
 	Title   string
 	Unit    string
-	At      []time.Time // the beginning of each period
+	At      []time.Time // the beginning of each month
 	Lines   []FlowLine
 	Caption string
 }
 
-// FlowLine is one kind of flow by period; negative values flow out.
+// FlowLine is one kind of flow by month; negative values flow out.
 type FlowLine struct {
 	Name   string
 	Deltas []int64
@@ -240,4 +242,20 @@ type Notes struct {
 	Title string
 	Lines []string
 	Tone  Tone
+}
+
+// LeftOut is what a reader left out and kept, as [Notes]: the verdict first
+// where the rest cannot be trusted, then every reject that the summary lists.
+func LeftOut(title string, s input.Summary) Notes {
+	n := Notes{Title: title}
+	if err := s.Verdict(); err != nil {
+		n.Tone = Bad
+		n.Lines = append(n.Lines, err.Error())
+	} else if !s.Clean() {
+		n.Tone = Warn
+	}
+	for line := range strings.Lines(s.String()) {
+		n.Lines = append(n.Lines, strings.Join(strings.Fields(line), " "))
+	}
+	return n
 }

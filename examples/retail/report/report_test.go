@@ -183,6 +183,19 @@ func TestTextKeepsToItsWidth(t *testing.T) {
 	}
 }
 
+func TestLeftOutSaysTheVerdictFirst(t *testing.T) {
+	s := input.Summary{Orders: 10, Files: []input.FileCount{{File: "orders.csv", Rows: 10}}}
+	n := report.LeftOut("Input", s)
+	require.Equal(t, report.Neutral, n.Tone)
+	require.Equal(t, []string{"orders.csv 10 rows, 10 used, 0 broken, 0 left out with their order"}, n.Lines)
+	s.Files[0].Rejected = 1
+	s.Rejects = []input.Reject{{Place: input.Place{File: "orders.csv", Line: 3}, Reason: "broken"}}
+	n = report.LeftOut("Input", s)
+	require.Equal(t, report.Bad, n.Tone)
+	require.Contains(t, n.Lines[0], "too much was left out")
+	require.Contains(t, n.Lines, "left out orders.csv:3: broken")
+}
+
 // failing refuses every write.
 type failing struct{}
 
