@@ -200,7 +200,7 @@ func (r *rules) scopedKind(full, brand string) (*scoped, Reason) {
 	if s := r.scoped[full]; s != nil {
 		return s, 0
 	}
-	s := &scoped{kind: k, full: strings.Clone(full), limit: k.limit}
+	s := &scoped{kind: k, full: strings.Clone(full), index: len(r.scoped), limit: k.limit}
 	if k.PerScope {
 		s.limit = newLimit(k, s.full)
 	}

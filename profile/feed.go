@@ -62,7 +62,7 @@ func (f *feed) add(c change) uint64 {
 	return f.next - 1
 }
 
-func (f *feed) intern(ids []uint32, traits []trait) uint32 {
+func (f *feed) intern(ids []uint32, traits []*trait) uint32 {
 	var stack [128]byte
 	key := stack[:0]
 	for _, id := range ids {

@@ -6,59 +6,52 @@ import (
 	"strings"
 )
 
-// traitID numbers the name of a trait.
+// traitID numbers the name of a trait, and makes its rule ready.
 func (g *graph) traitID(name string) uint32 {
-	if id, ok := g.traitIDs[name]; ok {
-		return id
+	id := g.words.id(name)
+	for int(id) >= len(g.traits) {
+		g.traits = append(g.traits, nil)
 	}
-	id := uint32(len(g.traits))
-	rule := g.rules.traits[name]
-	t := trait{name: strings.Clone(name), policy: rule.Policy, typ: rule.Type}
-	if len(rule.Sources) > 0 {
-		t.ranks = ranking(rule.Sources)
+	if g.traits[id] == nil {
+		rule := g.rules.traits[name]
+		t := &trait{name: g.words.names[id], policy: rule.Policy, typ: rule.Type}
+		if len(rule.Sources) > 0 {
+			t.ranks = ranking(rule.Sources)
+		}
+		g.traits[id] = t
 	}
-	g.traits = append(g.traits, t)
-	g.traitIDs[t.name] = id
 	return id
 }
 
 // report folds the traits of an event into its evidence and its profile. It
-// returns the traits whose golden value changed and the names of those refused.
-func (g *graph) report(e *evidence, rec *record) (changed []uint32, refused []string) {
-	if len(rec.event.Traits) == 0 {
-		return nil, nil
+// returns the traits whose golden value changed, in changed's space.
+func (g *graph) report(e *evidence, rec *record, changed []uint32) []uint32 {
+	if e.traits == nil && rec.traits > 0 {
+		e.traits = make([]candidate, 0, rec.traits)
 	}
-	src := g.sources.id(rec.event.Source)
-	for name, v := range rec.event.Traits {
-		id := g.traitID(name)
-		t := &g.traits[id]
-		if !t.accepts(v) {
-			if v.kind != None {
-				refused = append(refused, name)
-			}
+	for i := range rec.fields[:rec.traits] {
+		f := &rec.fields[i]
+		t := g.traits[f.name]
+		if !t.accepts(f.value) {
 			continue
 		}
-		c := candidate{trait: id, src: src, val: v, at: rec.at, event: rec.event.ID}
-		switch t.policy {
-		case Sum:
-			c.total = totalOf(v)
-			c.val = c.total.value()
-		case Union:
-			c.val = Tags(tagsOf(v)...)
+		c := candidate{val: f.value, at: rec.at, rec: rec, trait: f.name, src: rec.source}
+		if t.policy == Union {
+			c.val = Tags(tagsOf(f.value)...)
 		}
 		if g.contribute(e, &c) {
-			changed = append(changed, id)
+			changed = append(changed, f.name)
 		}
 	}
-	slices.Sort(refused)
-	return changed, refused
+	return changed
 }
 
-func (g *graph) refusedTraits(ev *Event) []string {
+// refusedTraits are the names of the traits whose rule refuses their value.
+func (g *graph) refusedTraits(rec *record) []string {
 	var refused []string
-	for name, v := range ev.Traits {
-		if t := &g.traits[g.traitID(name)]; v.kind != None && !t.accepts(v) {
-			refused = append(refused, name)
+	for _, f := range rec.fields[:rec.traits] {
+		if t := g.traits[f.name]; f.value.kind != None && !t.accepts(f.value) {
+			refused = append(refused, t.name)
 		}
 	}
 	slices.Sort(refused)
@@ -69,7 +62,7 @@ func (g *graph) refusedTraits(ev *Event) []string {
 // value of the profile changed.
 func (g *graph) contribute(e *evidence, c *candidate) bool {
 	home := e.home
-	t := &g.traits[c.trait]
+	t := g.traits[c.trait]
 	i := sort.Search(len(e.traits), func(i int) bool {
 		x := &e.traits[i]
 		return x.trait > c.trait || x.trait == c.trait && x.src >= c.src
@@ -78,20 +71,20 @@ func (g *graph) contribute(e *evidence, c *candidate) bool {
 		other := i > 0 && e.traits[i-1].trait == c.trait ||
 			i < len(e.traits) && e.traits[i].trait == c.trait && e.traits[i].src != c.src
 		if !other {
-			return g.fold(&e.traits, i, c, t)
+			return g.foldInto(&e.traits, i, c, t)
 		}
 		home.golden = slices.Clone(e.traits)
 	}
-	g.fold(&e.traits, i, c, t)
+	g.foldInto(&e.traits, i, c, t)
 	if home == nil {
 		return false
 	}
 	return g.foldGolden(&home.golden, c)
 }
 
-// fold combines c into the candidate at i if that is of the same trait and
+// foldInto combines c into the candidate at i if that is of the same trait and
 // source, else inserts it there; it reports whether a value changed.
-func (g *graph) fold(list *[]candidate, i int, c *candidate, t *trait) bool {
+func (g *graph) foldInto(list *[]candidate, i int, c *candidate, t *trait) bool {
 	if i < len(*list) && (*list)[i].trait == c.trait && (*list)[i].src == c.src {
 		return t.combine(&(*list)[i], c, &g.sources)
 	}

@@ -17,11 +17,11 @@ type graph struct {
 
 	events   map[string]*record
 	evidence map[EvidenceKey]*evidence
-	nodes    map[name]*node
-	anchors  map[ID]*evidence // nil for an ID that is gone
+	nodes    []map[string]*node // by scoped kind, then value
+	anchors  map[ID]*evidence   // nil for an ID that is gone
 
-	traitIDs map[string]uint32
-	traits   []trait
+	words    words
+	traits   []*trait // by word; nil for a word that no trait had as name
 	sources  sources
 	arrivals uint64
 	epoch    uint64
@@ -33,45 +33,20 @@ func newGraph(r *rules, now func() time.Time, newID func() ID, keep int) *graph 
 		rules: r, now: now, newID: newID,
 		events:   map[string]*record{},
 		evidence: map[EvidenceKey]*evidence{},
-		nodes:    map[name]*node{},
 		anchors:  map[ID]*evidence{},
-		traitIDs: map[string]uint32{},
+		words:    words{ids: map[string]uint32{}},
 		sources:  sources{ids: map[string]uint32{}, ranks: r.sources},
 		feed:     newFeed(keep),
 	}
 }
 
-// record is an event in its place.
-type record struct {
-	event    Event
-	at       int64
-	seq      uint64
-	evidence *evidence // nil once retracted
-}
-
-func compareRecords(a, b *record) int {
-	if a.at != b.at {
-		return compareInt(a.at, b.at)
-	}
-	switch {
-	case a.event.ID < b.event.ID:
-		return -1
-	case a.event.ID > b.event.ID:
-		return 1
-	}
-	return 0
-}
-
 // node is an identifier that some evidence holds.
 type node struct {
 	name
-	home     *cluster    // nil where no evidence placed it
-	since    int64       // first sight in home
-	refusals []*refusal  // links to it that were refused
-	holders  []*evidence // evidence that holds it without linking power of its own: looked up only, or blocked
-	uses     int         // evidence records that hold it
-	must     []*tie
-	cannot   []*tie
+	home  *cluster // nil where no evidence placed it
+	since int64    // first sight in home
+	extra *nodeExtra
+	uses  int // evidence records that hold it
 
 	// The scratch state of the fold numbered epoch.
 	epoch     uint64
@@ -79,24 +54,102 @@ type node struct {
 	nextSince int64
 }
 
+// nodeExtra is what few nodes have.
+type nodeExtra struct {
+	refusals []*refusal  // links to it that were refused
+	holders  []*evidence // evidence that it does not link: looked up only, or blocked
+	must     []*tie
+	cannot   []*tie
+}
+
+func (n *node) more() *nodeExtra {
+	if n.extra == nil {
+		n.extra = &nodeExtra{}
+	}
+	return n.extra
+}
+
+func (n *node) refusals() []*refusal {
+	if n.extra == nil {
+		return nil
+	}
+	return n.extra.refusals
+}
+
+func (n *node) holders() []*evidence {
+	if n.extra == nil {
+		return nil
+	}
+	return n.extra.holders
+}
+
+func (n *node) must() []*tie {
+	if n.extra == nil {
+		return nil
+	}
+	return n.extra.must
+}
+
+func (n *node) cannot() []*tie {
+	if n.extra == nil {
+		return nil
+	}
+	return n.extra.cannot
+}
+
 // evidence is a distinct set of identifiers seen together, with all that was
 // reported under it.
 type evidence struct {
-	key      EvidenceKey
-	links    []*node // linking identifiers, root first
-	others   []*node // looked up only, or blocked
-	anchor   ID
-	arrival  uint64
-	first    int64 // least event time
-	last     int64
-	records  []*record // by time and ID
-	traits   []candidate
-	consents []consent
-	verdicts []*refusal // links that were refused, in the order of links
-	home     *cluster   // nil where every identifier is blocked
-	unlinked *Decision  // took its linking power
-	epoch    uint64     // of the fold whose scope it was last in
+	key     EvidenceKey
+	links   []*node // linking identifiers, root first
+	anchor  ID
+	arrival uint64
+	first   int64 // least event time
+	last    int64
+	records []*record // by time and ID
+	traits  []candidate
+	home    *cluster // nil where every identifier is blocked
+	extra   *evidenceExtra
+	epoch   uint64 // of the fold whose scope it was last in
 }
+
+// evidenceExtra is what few evidence records have.
+type evidenceExtra struct {
+	others   []*node    // looked up only, or blocked
+	verdicts []*refusal // links that were refused, in the order of links
+	consents []*record  // that reported consent acts
+	unlinked *Decision  // took its linking power
+}
+
+func (e *evidence) more() *evidenceExtra {
+	if e.extra == nil {
+		e.extra = &evidenceExtra{}
+	}
+	return e.extra
+}
+
+func (e *evidence) others() []*node {
+	if e.extra == nil {
+		return nil
+	}
+	return e.extra.others
+}
+
+func (e *evidence) verdicts() []*refusal {
+	if e.extra == nil {
+		return nil
+	}
+	return e.extra.verdicts
+}
+
+func (e *evidence) consents() []*record {
+	if e.extra == nil {
+		return nil
+	}
+	return e.extra.consents
+}
+
+func (e *evidence) unlinked() bool { return e.extra != nil && e.extra.unlinked != nil }
 
 func (e *evidence) position() position { return position{e.first, e.key} }
 
@@ -159,11 +212,10 @@ func (c *cluster) reach(p position) {
 // observe records a prepared event.
 func (g *graph) observe(p *prepared) Receipt {
 	r := Receipt{Event: p.event.ID, Refused: p.refused}
-	if rec := g.events[p.event.ID]; rec != nil {
+	if rec := g.events[r.Event]; rec != nil {
 		return g.again(rec, p, r)
 	}
-	rec := &record{event: p.event, at: p.at}
-	now := g.feed.clock(g.now())
+	now := g.feed.clock(p.now)
 	mode := p.event.Mode
 	e := g.evidence[p.key]
 	switch {
@@ -173,33 +225,38 @@ func (g *graph) observe(p *prepared) Receipt {
 	case p.at < e.first:
 		r.Folded = g.advance(e, p.at, now, mode)
 	}
-	rec.evidence = e
+	rec := g.keepRecord(p, e)
 	e.keep(rec)
-	g.events[p.event.ID] = rec
+	g.events[rec.id] = rec
 	r.Evidence = e.key
 	r.Profile = e.home.id()
 	if c := e.home; c != nil {
 		c.events++
 		c.last = max(c.last, p.at)
-		rec.seq = g.feed.add(change{kind: Observed, profile: r.Profile, event: rec.event.ID, at: now, mode: mode})
+		rec.seq = g.feed.add(change{kind: Observed, profile: r.Profile, event: rec.id, at: now, mode: mode})
 		r.Seq = rec.seq
 	}
-	var changed []uint32
-	changed, r.RefusedTraits = g.report(e, rec)
-	if len(changed) > 0 && e.home != nil {
-		g.feed.add(change{kind: TraitChanged, profile: r.Profile, event: rec.event.ID, names: g.names(changed), at: now, mode: mode})
+	if rec.traits > 0 {
+		var stack [16]uint32
+		changed := g.report(e, rec, stack[:0])
+		if len(changed) > 0 && e.home != nil {
+			g.feed.add(change{kind: TraitChanged, profile: r.Profile, event: rec.id, names: g.names(changed), at: now, mode: mode})
+		}
+		r.RefusedTraits = g.refusedTraits(rec)
 	}
-	g.consent(e, rec)
-	if len(p.event.Consents) > 0 && e.home != nil {
-		g.feed.add(change{kind: ConsentActed, profile: r.Profile, event: rec.event.ID, at: now, mode: mode})
+	if len(p.consents) > 0 {
+		e.more().consents = append(e.more().consents, rec)
+		if e.home != nil {
+			g.feed.add(change{kind: ConsentActed, profile: r.Profile, event: rec.id, at: now, mode: mode})
+		}
 	}
-	r.Refused = append(r.Refused, g.refusedLinks(e)...)
+	r.Refused = e.refused(r.Refused)
 	return r
 }
 
 // again answers for an event whose ID is taken.
 func (g *graph) again(rec *record, p *prepared, r Receipt) Receipt {
-	if !sameContent(&rec.event, &p.event) {
+	if !g.sameContent(rec, p) {
 		r.Err = ErrEventConflict
 		return r
 	}
@@ -207,8 +264,8 @@ func (g *graph) again(rec *record, p *prepared, r Receipt) Receipt {
 	r.Seq = rec.seq
 	r.Evidence = rec.evidence.key
 	r.Profile = rec.evidence.home.id()
-	r.RefusedTraits = g.refusedTraits(&rec.event)
-	r.Refused = append(r.Refused, g.refusedLinks(rec.evidence)...)
+	r.RefusedTraits = g.refusedTraits(rec)
+	r.Refused = rec.evidence.refused(r.Refused)
 	return r
 }
 
@@ -230,43 +287,66 @@ func (g *graph) newEvidence(p *prepared) *evidence {
 	g.anchors[e.anchor] = e
 	e.links = make([]*node, 0, len(p.names))
 	for _, nm := range p.names {
-		n := g.nodes[nm]
-		if n == nil {
-			n = &node{name: nm}
-			g.nodes[nm] = n
-		}
+		n := g.node(nm)
 		n.uses++
 		if nm.kind.Use == Links && !nm.kind.blocks(nm.value) {
 			e.links = append(e.links, n)
 			continue
 		}
-		n.holders = append(n.holders, e)
-		e.others = append(e.others, n)
+		n.more().holders = append(n.more().holders, e)
+		e.more().others = append(e.more().others, n)
 	}
 	return e
+}
+
+// node finds or makes the node of a name.
+func (g *graph) node(nm name) *node {
+	for nm.kind.index >= len(g.nodes) {
+		g.nodes = append(g.nodes, map[string]*node{})
+	}
+	n := g.nodes[nm.kind.index][nm.value]
+	if n == nil {
+		n = &node{name: nm}
+		g.nodes[nm.kind.index][nm.value] = n
+	}
+	return n
+}
+
+func (g *graph) findNode(nm name) *node {
+	if nm.kind.index >= len(g.nodes) {
+		return nil
+	}
+	return g.nodes[nm.kind.index][nm.value]
 }
 
 // selfRooted reports whether evidence without linking identifiers is a profile
 // of its own: one that can be looked up. What is only blocked belongs to nobody.
 func (e *evidence) selfRooted() bool {
-	for _, n := range e.others {
-		if n.kind.Use == LooksUp && !n.kind.blocks(n.value) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.others(), (*node).answers)
 }
 
-// refusedLinks are the identifiers of e that are blocked or were not linked.
-func (g *graph) refusedLinks(e *evidence) []Refusal {
-	var out []Refusal
-	for _, n := range e.others {
+// answers reports whether n only looks up, and is not blocked.
+func (n *node) answers() bool { return n.kind.Use == LooksUp && !n.kind.blocks(n.value) }
+
+// refused appends the identifiers of e that are blocked or were not linked.
+func (e *evidence) refused(out []Refusal) []Refusal {
+	if e.extra == nil {
+		return out
+	}
+	for _, n := range e.extra.others {
 		if n.kind.blocks(n.value) {
 			out = append(out, Refusal{Identifier: n.identifier(), Reason: ReasonBlocked})
 		}
 	}
-	for _, v := range e.verdicts {
+	for _, v := range e.extra.verdicts {
 		out = append(out, v.refusal())
 	}
 	return out
+}
+
+// forget drops refusals that aim at n.
+func (n *node) forget(gone func(*refusal) bool) {
+	if n.extra != nil {
+		n.extra.refusals = slices.DeleteFunc(n.extra.refusals, gone)
+	}
 }

@@ -181,5 +181,6 @@ func (k *kind) blocks(value string) bool {
 type scoped struct {
 	*kind
 	full  string // the kind as identifiers write it
+	index int    // numbers the scoped kinds from 0
 	limit *limit // nil for none
 }

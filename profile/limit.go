@@ -37,14 +37,14 @@ func compareEntries(a, b entry) int {
 
 // summaryOf is the summary of an identifier alone.
 func summaryOf(n *node, since int64) *summary {
-	if n.kind.limit == nil && len(n.cannot) == 0 {
+	if n.kind.limit == nil && len(n.cannot()) == 0 {
 		return noLimits
 	}
 	s := &summary{}
 	if n.kind.limit != nil {
 		s.entries = []entry{{n, since}}
 	}
-	if len(n.cannot) > 0 {
+	if len(n.cannot()) > 0 {
 		s.apart = []*node{n}
 	}
 	return s
@@ -101,7 +101,7 @@ type verdict struct {
 // sides contribute count: the link must be what exceeds them.
 func judge(near, far *summary) verdict {
 	for _, n := range near.apart {
-		for _, t := range n.cannot {
+		for _, t := range n.cannot() {
 			if other := t.other(n); slices.Contains(far.apart, other) {
 				return verdict{reason: ReasonCannotLink, apart: other}
 			}

@@ -109,15 +109,15 @@ func (d *Directory) Lookup(ctx context.Context, id Identifier) (ID, error) {
 }
 
 func (g *graph) lookup(nm name) (ID, error) {
-	n := g.nodes[nm]
+	n := g.findNode(nm)
 	switch {
 	case n == nil:
 		return "", ErrNotFound
 	case n.home != nil && n.home.namer != nil:
 		return n.home.id(), nil
-	case n.kind.Use == LooksUp && !n.kind.blocks(n.value):
+	case n.answers():
 		return n.looksUp()
-	case len(n.refusals) > 0:
+	case len(n.refusals()) > 0:
 		return "", n.refused()
 	}
 	return "", ErrNotFound
@@ -125,7 +125,7 @@ func (g *graph) lookup(nm name) (ID, error) {
 
 // looksUp finds the profiles that hold an identifier that does not link.
 func (n *node) looksUp() (ID, error) {
-	holders := n.holders
+	holders := n.holders()
 	if len(holders) == 0 {
 		return "", ErrNotFound
 	}
@@ -146,7 +146,7 @@ func (n *node) looksUp() (ID, error) {
 }
 
 func (n *node) refused() error {
-	rs := slices.Clone(n.refusals)
+	rs := slices.Clone(n.refusals())
 	slices.SortFunc(rs, func(a, b *refusal) int { return a.evidence.position().compare(b.evidence.position()) })
 	err := &RefusedError{}
 	for _, r := range rs {
@@ -211,7 +211,7 @@ func (g *graph) profile(c *cluster) Profile {
 		}
 		p.Traits = append(p.Traits, Trait{
 			Name: g.traits[x.trait].name, Value: x.val, Source: g.sources.names[x.src],
-			Event: x.event, At: time.UnixMicro(x.at).UTC(),
+			Event: x.rec.id, At: time.UnixMicro(x.at).UTC(),
 		})
 	}
 	slices.SortFunc(p.Traits, func(a, b Trait) int { return strings.Compare(a.Name, b.Name) })
@@ -221,13 +221,13 @@ func (g *graph) profile(c *cluster) Profile {
 	}
 	others := 0
 	for _, e := range c.evidence {
-		for _, n := range e.others {
-			if n.kind.Use == LooksUp && !n.kind.blocks(n.value) {
+		for _, n := range e.others() {
+			if n.answers() {
 				p.Identifiers = append(p.Identifiers, KnownIdentifier{n.identifier(), time.UnixMicro(e.first).UTC(), false})
 				others++
 			}
 		}
-		for _, r := range e.verdicts {
+		for _, r := range e.verdicts() {
 			p.Refused = append(p.Refused, r.refusal())
 		}
 	}
@@ -249,8 +249,8 @@ func compareKnown(a, b KnownIdentifier) int {
 }
 
 // Event returns an event and the customer to whom it belongs now: [ErrNotFound]
-// if there is none, [ErrGone] if it was retracted or erased. The event's
-// maps and slices are shared and must not be modified.
+// if there is none, [ErrGone] if it was retracted or erased. Its
+// identifiers, order and consents are shared and must not be modified.
 func (d *Directory) Event(ctx context.Context, eventID string) (Event, ID, error) {
 	if err := ctx.Err(); err != nil {
 		return Event{}, "", err
@@ -264,5 +264,5 @@ func (d *Directory) Event(ctx context.Context, eventID string) (Event, ID, error
 	case rec.evidence == nil:
 		return Event{}, "", ErrGone
 	}
-	return rec.event, rec.evidence.home.id(), nil
+	return d.graph.eventOf(rec), rec.evidence.home.id(), nil
 }

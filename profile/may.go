@@ -96,17 +96,6 @@ type consent struct {
 	event string
 }
 
-func (g *graph) consent(e *evidence, rec *record) {
-	for _, act := range rec.event.Consents {
-		if act.Address != (Identifier{}) {
-			if n, reason := g.rules.name(act.Address, rec.event.Brand); reason == 0 {
-				act.Address = n.identifier()
-			}
-		}
-		e.consents = append(e.consents, consent{act: act, at: rec.at, event: rec.event.ID})
-	}
-}
-
 // May answers whether a customer, by a present or former ID, has permitted to
 // be reached, as things stood at a time; errors as for [Directory.Resolve].
 //
@@ -135,9 +124,14 @@ func (d *Directory) May(ctx context.Context, id ID, q ConsentQuery, at time.Time
 	}
 	var acts []consent
 	for _, e := range c.evidence {
-		for _, k := range e.consents {
-			if k.at <= at.UnixMicro() && k.covers(q) {
-				acts = append(acts, k)
+		for _, rec := range e.consents() {
+			if rec.at > at.UnixMicro() {
+				continue
+			}
+			for _, act := range rec.consents() {
+				if k := (consent{act: act, at: rec.at, event: rec.id}); k.covers(q) {
+					acts = append(acts, k)
+				}
 			}
 		}
 	}

@@ -8,12 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/cxkit/cxkit/profile/commerce"
 )
 
 var (
@@ -93,8 +90,9 @@ type Receipt struct {
 // Times are truncated to the microsecond. The event is copied; the caller may
 // reuse its maps and slices. Safe for concurrent use.
 func (d *Directory) Observe(ctx context.Context, e Event) (Receipt, error) {
-	p, err := d.prepare(&e)
-	if err != nil {
+	var p prepared
+	var buf [8]name
+	if _, err := d.prepare(&p, &e, d.now(), buf[:0]); err != nil {
 		return Receipt{Event: e.ID, Refused: p.refused, Err: err}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -111,12 +109,14 @@ func (d *Directory) Observe(ctx context.Context, e Event) (Receipt, error) {
 // its error in its receipt and does not stop the others. The error is that of
 // the context or the Store; then nothing is recorded.
 func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt, error) {
-	prepared := make([]prepared, len(events))
+	batch := make([]prepared, len(events))
 	receipts := make([]Receipt, len(events))
+	buf := make([]name, 0, 4*len(events))
+	now := d.now()
 	for i := range events {
 		var err error
-		if prepared[i], err = d.prepare(&events[i]); err != nil {
-			receipts[i] = Receipt{Event: events[i].ID, Refused: prepared[i].refused, Err: err}
+		if buf, err = d.prepare(&batch[i], &events[i], now, buf); err != nil {
+			receipts[i] = Receipt{Event: events[i].ID, Refused: batch[i].refused, Err: err}
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -124,22 +124,26 @@ func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := range prepared {
+	for i := range batch {
 		if receipts[i].Err == nil {
-			receipts[i] = d.graph.observe(&prepared[i])
+			receipts[i] = d.graph.observe(&batch[i])
 		}
 	}
 	return receipts, nil
 }
 
-// name is an identifier made ready: its kind and scope, and its normalized value.
+// name is an identifier made ready: its kind and scope, and its normalized
+// value, followed by NUL and the day of the release for one that was released
+// and came to somebody else.
 type name struct {
 	kind  *scoped
 	value string
-	era   uint32 // the number of releases of the value before the event
 }
 
-func (n name) identifier() Identifier { return Identifier{Kind: n.kind.full, Value: n.value} }
+func (n name) identifier() Identifier {
+	value, _, _ := strings.Cut(n.value, "\x00")
+	return Identifier{Kind: n.kind.full, Value: value}
+}
 
 // compareNames is the order of linking: strongest first.
 func compareNames(a, b name) int {
@@ -151,29 +155,29 @@ func compareNames(a, b name) int {
 	if c := strings.Compare(a.value, b.value); c != 0 {
 		return c
 	}
-	if c := strings.Compare(a.kind.full, b.kind.full); c != 0 {
-		return c
-	}
-	return compareInt(int64(a.era), int64(b.era))
+	return strings.Compare(a.kind.full, b.kind.full)
 }
 
-// prepared is an event checked, copied and normalized, ready for the graph.
+// prepared is an event checked and normalized, ready for the graph. It refers
+// to the caller's event, which the graph copies.
 type prepared struct {
-	event   Event
-	at      int64
-	names   []name // distinct, in the order of linking
-	key     EvidenceKey
-	refused []Refusal
+	event    *Event
+	at       int64
+	now      time.Time
+	names    []name // distinct, in the order of linking
+	key      EvidenceKey
+	refused  []Refusal
+	consents []ConsentAct // normalized, a copy
 }
 
-func (d *Directory) prepare(e *Event) (prepared, error) {
-	p := prepared{event: *e}
-	if err := d.checkEvent(e); err != nil {
-		return p, err
+// prepare checks an event. Its names go to the end of buf, which it returns.
+func (d *Directory) prepare(p *prepared, e *Event, now time.Time, buf []name) ([]name, error) {
+	p.event, p.now = e, now
+	if err := d.checkEvent(e, now); err != nil {
+		return buf, err
 	}
 	p.at = e.Time.UnixMicro()
-	p.names = make([]name, 0, len(e.Identifiers))
-	kept := false
+	from, kept := len(buf), false
 	for _, id := range e.Identifiers {
 		n, reason := d.rules.name(id, e.Brand)
 		switch {
@@ -182,22 +186,39 @@ func (d *Directory) prepare(e *Event) (prepared, error) {
 		case n.kind.Use == Kept:
 			kept = true
 		default:
-			p.names = append(p.names, n)
+			buf = append(buf, n)
 		}
 	}
-	if len(p.names) == 0 {
+	if len(buf) == from {
 		if kept {
-			return p, fmt.Errorf("%w: only identifiers that are kept without use", ErrNoIdentifier)
+			return buf, fmt.Errorf("%w: only identifiers that are kept without use", ErrNoIdentifier)
 		}
-		return p, ErrNoIdentifier
+		return buf, ErrNoIdentifier
 	}
+	p.names = buf[from:len(buf):len(buf)]
 	if len(p.names) > 1 {
 		slices.SortFunc(p.names, compareNames)
 		p.names = slices.Compact(p.names)
 	}
 	p.key = evidenceKey(p.names)
-	p.event = cloneEvent(e, p.at)
-	return p, nil
+	if len(e.Consents) > 0 {
+		p.consents = d.consents(e)
+	}
+	return buf, nil
+}
+
+// consents copies the consent acts of a checked event, with normalized addresses.
+func (d *Directory) consents(e *Event) []ConsentAct {
+	acts := slices.Clone(e.Consents)
+	for i := range acts {
+		acts[i].ExpiresAt = canonical(acts[i].ExpiresAt)
+		if acts[i].Address != (Identifier{}) {
+			if n, reason := d.rules.name(acts[i].Address, e.Brand); reason == 0 {
+				acts[i].Address = n.identifier()
+			}
+		}
+	}
+	return acts
 }
 
 // evidenceKey hashes the set of names. They arrive in the order of linking,
@@ -214,7 +235,6 @@ func evidenceKey(names []name) EvidenceKey {
 		buf = append(buf, n.kind.full...)
 		buf = binary.AppendUvarint(buf, uint64(len(n.value)))
 		buf = append(buf, n.value...)
-		buf = binary.AppendUvarint(buf, uint64(n.era))
 	}
 	sum := sha256.Sum256(buf)
 	return EvidenceKey(sum[:16])
@@ -224,13 +244,10 @@ func compareKinds(a, b name) int {
 	if a.kind != b.kind {
 		return strings.Compare(a.kind.full, b.kind.full)
 	}
-	if c := strings.Compare(a.value, b.value); c != 0 {
-		return c
-	}
-	return compareInt(int64(a.era), int64(b.era))
+	return strings.Compare(a.value, b.value)
 }
 
-func (d *Directory) checkEvent(e *Event) error {
+func (d *Directory) checkEvent(e *Event, now time.Time) error {
 	bad := func(field, why string) error {
 		return fmt.Errorf("%w: %s %s", ErrInvalidEvent, field, why)
 	}
@@ -254,7 +271,7 @@ func (d *Directory) checkEvent(e *Event) error {
 	}
 	if at := e.Time.UnixMicro(); at < minInstant || at > maxInstant {
 		return bad("Time", "is outside the years 1 to 9999")
-	} else if at-d.maxAhead > d.now().UnixMicro() {
+	} else if at-d.maxAhead > now.UnixMicro() {
 		return bad("Time", "is in the future")
 	}
 	for _, values := range [...]Values{e.Traits, e.Properties} {
@@ -286,60 +303,29 @@ func (d *Directory) checkEvent(e *Event) error {
 	return nil
 }
 
-// canonical is t in UTC at the microsecond, in one representation.
-func canonical(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return time.UnixMicro(t.UnixMicro()).UTC()
-}
-
-func cloneEvent(e *Event, at int64) Event {
-	c := *e
-	c.Time = time.UnixMicro(at).UTC()
-	c.Identifiers = slices.Clone(e.Identifiers)
-	c.Traits = maps.Clone(e.Traits)
-	c.Properties = maps.Clone(e.Properties)
-	if e.Order != nil {
-		c.Order = cloneOrder(e.Order)
-	}
-	if len(e.Consents) > 0 {
-		c.Consents = slices.Clone(e.Consents)
-		for i := range c.Consents {
-			c.Consents[i].ExpiresAt = canonical(c.Consents[i].ExpiresAt)
-		}
-	}
-	return c
-}
-
-func cloneOrder(o *commerce.Event) *commerce.Event {
-	c := *o
-	c.Time, c.PromisedBy = canonical(o.Time), canonical(o.PromisedBy)
-	c.Aliases = slices.Clone(o.Aliases)
-	c.Payments = slices.Clone(o.Payments)
-	c.Lines, c.Replacement = cloneLines(o.Lines), cloneLines(o.Replacement)
-	return &c
-}
-
-func cloneLines(lines []commerce.Line) []commerce.Line {
-	lines = slices.Clone(lines)
-	for i := range lines {
-		lines[i].Discounts = slices.Clone(lines[i].Discounts)
-	}
-	return lines
-}
-
-// sameContent compares all that an event says; Mode is how it was delivered.
-func sameContent(a, b *Event) bool {
-	if a.Source != b.Source || a.Name != b.Name || !a.Time.Equal(b.Time) || a.Brand != b.Brand ||
-		!slices.Equal(a.Identifiers, b.Identifiers) || !maps.Equal(a.Traits, b.Traits) ||
-		!maps.Equal(a.Properties, b.Properties) || !slices.Equal(a.Consents, b.Consents) {
+// sameContent compares all that an event says with a record; Mode is how it
+// was delivered.
+func (g *graph) sameContent(rec *record, p *prepared) bool {
+	e := p.event
+	if rec.at != p.at || g.sources.names[rec.source] != e.Source || g.words.names[rec.name] != e.Name ||
+		g.words.names[rec.brand] != e.Brand || !slices.Equal(rec.ids, e.Identifiers) ||
+		!slices.Equal(rec.consents(), p.consents) ||
+		int(rec.traits) != len(e.Traits) || len(rec.fields) != len(e.Traits)+len(e.Properties) {
 		return false
 	}
-	if a.Order == nil || b.Order == nil {
-		return a.Order == b.Order
+	for i, f := range rec.fields {
+		name, values := g.words.names, e.Properties
+		if i < int(rec.traits) {
+			values = e.Traits
+		}
+		if v, ok := values[name[f.name]]; !ok || v != f.value {
+			return false
+		}
 	}
-	x, errX := json.Marshal(a.Order)
-	y, errY := json.Marshal(b.Order)
-	return errX == nil && errY == nil && string(x) == string(y)
+	if rec.more == nil || rec.more.order == nil {
+		return e.Order == nil
+	}
+	x, errX := json.Marshal(rec.more.order)
+	y, errY := json.Marshal(cloneOrder(e.Order))
+	return e.Order != nil && errX == nil && errY == nil && string(x) == string(y)
 }

@@ -46,6 +46,7 @@ type fold struct {
 	beaten   []*tie
 
 	merging  []golden  // in place: the profiles that became one, as they were
+	merged   bool
 	observed *evidence // whose event caused the fold
 }
 
@@ -123,7 +124,7 @@ func (f *fold) step(e *evidence) *cluster {
 			}
 			continue
 		}
-		if e.unlinked != nil {
+		if e.unlinked() {
 			f.refuse(&refusal{verdict: verdict{reason: ReasonUnlinked}, evidence: e, node: n}, f.home(n))
 			continue
 		}
@@ -162,8 +163,8 @@ func (f *fold) refuse(r *refusal, far *cluster) {
 		f.verdicts[r.evidence] = append(f.verdicts[r.evidence], r)
 		return
 	}
-	r.evidence.verdicts = append(r.evidence.verdicts, r)
-	r.node.refusals = append(r.node.refusals, r)
+	r.evidence.more().verdicts = append(r.evidence.more().verdicts, r)
+	r.node.more().refusals = append(r.node.more().refusals, r)
 	if far != nil {
 		far.reach(r.evidence.position())
 	}
@@ -172,8 +173,8 @@ func (f *fold) refuse(r *refusal, far *cluster) {
 // stays decides a link to an identifier outside the scope anew. It was
 // refused, and the far side has not changed since: the witness tells it.
 func (f *fold) stays(e *evidence, n *node, near *cluster) bool {
-	i := slices.IndexFunc(e.verdicts, func(r *refusal) bool { return r.node == n })
-	r := e.verdicts[i]
+	i := slices.IndexFunc(e.verdicts(), func(r *refusal) bool { return r.node == n })
+	r := e.verdicts()[i]
 	if r.reason != ReasonUnlinked {
 		v := judge(near.limits, r.far)
 		if v.reason == 0 {
@@ -205,6 +206,13 @@ func (f *fold) recheck(r *refusal) bool {
 
 // merge makes one cluster of two.
 func (f *fold) merge(a, b *cluster) *cluster {
+	if f.epoch == 0 {
+		if !f.merged {
+			f.note(a)
+		}
+		f.note(b)
+		f.merged = true
+	}
 	if len(a.nodes)+len(a.evidence) < len(b.nodes)+len(b.evidence) {
 		a, b = b, a
 	}
@@ -236,16 +244,17 @@ func (f *fold) merge(a, b *cluster) *cluster {
 	return a
 }
 
+// note keeps what a profile was before it merged.
+func (f *fold) note(c *cluster) {
+	if len(c.evidence) > 0 {
+		f.merging = append(f.merging, golden{c.id(), slices.Clone(c.traitsOf())})
+	}
+}
+
 // mergeProfiles moves the evidence of b to a, with its golden record.
 func (f *fold) mergeProfiles(a, b *cluster) {
 	if len(b.evidence) == 0 {
 		return
-	}
-	if len(a.evidence) > 0 {
-		if len(f.merging) == 0 {
-			f.merging = append(f.merging, golden{a.id(), slices.Clone(a.traitsOf())})
-		}
-		f.merging = append(f.merging, golden{b.id(), slices.Clone(b.traitsOf())})
 	}
 	f.g.mergeGolden(a, b)
 	for _, e := range b.evidence {
@@ -300,7 +309,7 @@ func (g *graph) last(e *evidence) bool {
 			}
 			continue
 		}
-		for _, r := range n.refusals {
+		for _, r := range n.refusals() {
 			if at.compare(r.evidence.position()) <= 0 {
 				return false
 			}
@@ -402,7 +411,7 @@ func (f *fold) enlist(n *node) bool {
 	}
 	n.epoch, n.next, n.nextSince = f.epoch, nil, 0
 	f.nodes = append(f.nodes, n)
-	for _, t := range n.must {
+	for _, t := range n.must() {
 		other := t.other(n)
 		if other.home != nil && other.home.epoch != f.epoch {
 			f.wider = other.home
@@ -438,7 +447,7 @@ func (f *fold) fold() bool {
 		stages = append(stages, stage{at: e.position(), evidence: e})
 	}
 	for _, n := range f.nodes {
-		for _, r := range n.refusals {
+		for _, r := range n.refusals() {
 			if r.evidence.epoch != f.epoch && r.reason != ReasonUnlinked {
 				stages = append(stages, stage{at: r.evidence.position(), refusal: r})
 			}
@@ -480,21 +489,24 @@ func (f *fold) bind(t *tie) {
 // the profiles.
 func (f *fold) install(removed *evidence, now int64, mode Mode) {
 	for _, n := range f.nodes {
-		n.refusals = slices.DeleteFunc(n.refusals, func(r *refusal) bool { return r.evidence.epoch == f.epoch })
+		n.forget(func(r *refusal) bool { return r.evidence.epoch == f.epoch })
 	}
 	if removed != nil {
-		for _, r := range removed.verdicts {
-			r.node.refusals = slices.DeleteFunc(r.node.refusals, func(x *refusal) bool { return x == r })
+		for _, r := range removed.verdicts() {
+			r.node.forget(func(x *refusal) bool { return x == r })
 		}
 	}
 	for _, u := range f.updates {
 		u.refusal.verdict, u.refusal.near, u.refusal.far = u.verdict, u.near, u.far
 	}
 	for _, e := range f.records {
-		e.verdicts = f.verdicts[e]
-		for _, r := range e.verdicts {
+		refusals := f.verdicts[e]
+		if len(refusals) > 0 || len(e.verdicts()) > 0 {
+			e.more().verdicts = refusals
+		}
+		for _, r := range refusals {
 			if r.node.epoch == f.epoch {
-				r.node.refusals = append(r.node.refusals, r)
+				r.node.more().refusals = append(r.node.more().refusals, r)
 			}
 		}
 	}

@@ -11,24 +11,31 @@ import (
 // order of time and event ID; errors as for [Directory.Resolve]. The loop may
 // write to the directory: an event recorded behind the one last yielded is not
 // seen, and after a merge or split the loop goes on with what the ID names now.
-// The events' maps and slices are shared and must not be modified.
+// The events' identifiers, orders and consents are shared and must not be modified.
 func (d *Directory) Timeline(ctx context.Context, id ID) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		var after *record
 		var page []*record
+		var events []Event
 		for {
 			if err := ctx.Err(); err != nil {
 				yield(Event{}, err)
 				return
 			}
+			d.mu.RLock()
 			var err error
-			page, err = d.timelinePage(id, after, page[:0])
+			page, err = d.graph.timelinePage(id, after, page[:0])
+			events = events[:0]
+			for _, rec := range page {
+				events = append(events, d.graph.eventOf(rec))
+			}
+			d.mu.RUnlock()
 			if err != nil {
 				yield(Event{}, err)
 				return
 			}
-			for _, rec := range page {
-				if !yield(rec.event, nil) {
+			for _, e := range events {
+				if !yield(e, nil) {
 					return
 				}
 			}
@@ -43,10 +50,8 @@ func (d *Directory) Timeline(ctx context.Context, id ID) iter.Seq2[Event, error]
 const timelinePage = 64
 
 // timelinePage reads the next records after one, at most timelinePage of them.
-func (d *Directory) timelinePage(id ID, after *record, page []*record) ([]*record, error) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	c, err := d.graph.find(id)
+func (g *graph) timelinePage(id ID, after *record, page []*record) ([]*record, error) {
+	c, err := g.find(id)
 	if err != nil {
 		return nil, err
 	}

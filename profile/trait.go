@@ -114,27 +114,24 @@ func (t *trait) accepts(v Value) bool {
 // source, or of a whole profile. Candidates of a trait form a commutative
 // monoid under combine, so no order of events, evidence or merges matters.
 type candidate struct {
-	trait uint32
-	src   uint32
 	val   Value
 	at    int64
-	event string
-	total *total // Sum only
+	rec   *record
+	total *total // Sum only, where the value alone does not hold it
+	trait uint32
+	src   uint32
 }
 
 // combine folds d into c and reports whether the value changed.
-func (t *trait) combine(c *candidate, d *candidate, sources *sources) bool {
+func (t *trait) combine(c, d *candidate, sources *sources) bool {
 	before := c.val
 	switch t.policy {
 	case Sum:
-		sum := *c.total
-		sum.add(d.total)
-		c.total = &sum
-		c.val = sum.value()
-		t.touch(c, d)
+		c.add(d)
+		c.touch(d)
 	case Union:
 		c.val = union(c.val, d.val)
-		t.touch(c, d)
+		c.touch(d)
 	default:
 		if t.beats(d, c, sources) {
 			*c = *d
@@ -143,10 +140,32 @@ func (t *trait) combine(c *candidate, d *candidate, sources *sources) bool {
 	return c.val != before
 }
 
+// add is exact: in 64 bits where that is enough, else in a total.
+func (c *candidate) add(d *candidate) {
+	if c.total == nil && d.total == nil && c.val.kind == Integer && d.val.kind == Integer {
+		if sum := c.val.num + d.val.num; (sum > c.val.num) == (d.val.num > 0) {
+			c.val = Int(sum)
+			return
+		}
+	}
+	sum := c.sum()
+	more := d.sum()
+	sum.add(&more)
+	c.total = &sum
+	c.val = sum.value()
+}
+
+func (c *candidate) sum() total {
+	if c.total != nil {
+		return *c.total
+	}
+	return totalOf(c.val)
+}
+
 // touch moves the provenance of an accumulating trait to the later contribution.
-func (t *trait) touch(c, d *candidate) {
-	if d.at > c.at || d.at == c.at && d.event > c.event {
-		c.at, c.event, c.src = d.at, d.event, d.src
+func (c *candidate) touch(d *candidate) {
+	if d.at > c.at || d.at == c.at && d.rec.id > c.rec.id {
+		c.at, c.rec, c.src = d.at, d.rec, d.src
 	}
 }
 
@@ -160,7 +179,7 @@ func (t *trait) beats(d, c *candidate, sources *sources) bool {
 		if dr, cr := sources.rank(t, d.src), sources.rank(t, c.src); dr != cr {
 			return dr < cr
 		}
-		return d.event > c.event
+		return d.rec.id > c.rec.id
 	case First:
 		if d.at != c.at {
 			return d.at < c.at
@@ -168,7 +187,7 @@ func (t *trait) beats(d, c *candidate, sources *sources) bool {
 		if dr, cr := sources.rank(t, d.src), sources.rank(t, c.src); dr != cr {
 			return dr < cr
 		}
-		return d.event < c.event
+		return d.rec.id < c.rec.id
 	case Trusted:
 		if dr, cr := sources.rank(t, d.src), sources.rank(t, c.src); dr != cr {
 			return dr < cr
@@ -176,7 +195,7 @@ func (t *trait) beats(d, c *candidate, sources *sources) bool {
 		if d.at != c.at {
 			return d.at > c.at
 		}
-		return d.event > c.event
+		return d.rec.id > c.rec.id
 	}
 	order := compareAny(d.val, c.val)
 	if order != 0 {
@@ -185,7 +204,7 @@ func (t *trait) beats(d, c *candidate, sources *sources) bool {
 	if d.at != c.at {
 		return d.at < c.at
 	}
-	return d.event < c.event
+	return d.rec.id < c.rec.id
 }
 
 // compareAny orders all values: within the kinds that have a common order by
@@ -265,14 +284,14 @@ type total struct {
 
 const fracUnit = 1_000_000_000_000_000_000
 
-func totalOf(v Value) *total {
+func totalOf(v Value) total {
 	unit := pow10(v.dec)
 	whole, frac := v.num/unit, v.num%unit*pow10(18-v.dec)
 	if frac < 0 {
 		frac += fracUnit
 		whole--
 	}
-	return &total{hi: whole >> 63, lo: uint64(whole), frac: frac, decimal: v.kind == Decimal}
+	return total{hi: whole >> 63, lo: uint64(whole), frac: frac, decimal: v.kind == Decimal}
 }
 
 func (s *total) add(d *total) {

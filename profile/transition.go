@@ -25,7 +25,7 @@ func (f *fold) transitions(now int64, mode Mode) {
 		t.told[f.observed.home.id()] = true // its Observed row follows
 	}
 	for _, n := range f.nodes {
-		for _, r := range n.refusals {
+		for _, r := range n.refusals() {
 			if n.home != nil {
 				n.home.reach(r.evidence.position())
 			}

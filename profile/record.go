@@ -1,0 +1,148 @@
+package profile
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cxkit/cxkit/profile/commerce"
+)
+
+// record is an event in its place, as it is kept: names are interned, maps are
+// slices, and what few events have stands apart.
+type record struct {
+	id       string
+	source   uint32
+	name     uint32
+	brand    uint32
+	traits   uint16 // of fields, the first so many are traits, the rest properties
+	mode     Mode
+	at       int64
+	seq      uint64
+	evidence *evidence // nil once retracted
+	ids      []Identifier
+	fields   []field
+	more     *more
+}
+
+type field struct {
+	value Value
+	name  uint32
+}
+
+type more struct {
+	order    *commerce.Event
+	consents []ConsentAct
+}
+
+func compareRecords(a, b *record) int {
+	if a.at != b.at {
+		return compareInt(a.at, b.at)
+	}
+	return strings.Compare(a.id, b.id)
+}
+
+// keepRecord makes the record of an event, all of it copied.
+func (g *graph) keepRecord(p *prepared, e *evidence) *record {
+	in := p.event
+	rec := &record{
+		id: in.ID, source: g.sources.id(in.Source), name: g.words.id(in.Name), brand: g.words.id(in.Brand),
+		traits: uint16(len(in.Traits)), mode: in.Mode, at: p.at, evidence: e,
+	}
+	// Sources tend to report the same identifiers again and again.
+	if n := len(e.records); n > 0 && slices.Equal(e.records[n-1].ids, in.Identifiers) {
+		rec.ids = e.records[n-1].ids
+	} else {
+		rec.ids = slices.Clone(in.Identifiers)
+	}
+	if n := len(in.Traits) + len(in.Properties); n > 0 {
+		rec.fields = make([]field, 0, n)
+		for name, v := range in.Traits {
+			rec.fields = append(rec.fields, field{v, g.traitID(name)})
+		}
+		for name, v := range in.Properties {
+			rec.fields = append(rec.fields, field{v, g.words.id(name)})
+		}
+	}
+	if in.Order != nil || len(in.Consents) > 0 {
+		rec.more = &more{order: cloneOrder(in.Order), consents: p.consents}
+	}
+	return rec
+}
+
+// eventOf gives a record back as the event that it was. Identifiers, the order
+// and the consents are shared.
+func (g *graph) eventOf(rec *record) Event {
+	e := Event{
+		ID: rec.id, Source: g.sources.names[rec.source], Name: g.words.names[rec.name], Brand: g.words.names[rec.brand],
+		Time: time.UnixMicro(rec.at).UTC(), Mode: rec.mode, Identifiers: rec.ids,
+	}
+	if rec.traits > 0 {
+		e.Traits = make(Values, rec.traits)
+		for _, f := range rec.fields[:rec.traits] {
+			e.Traits[g.words.names[f.name]] = f.value
+		}
+	}
+	if n := len(rec.fields) - int(rec.traits); n > 0 {
+		e.Properties = make(Values, n)
+		for _, f := range rec.fields[rec.traits:] {
+			e.Properties[g.words.names[f.name]] = f.value
+		}
+	}
+	if rec.more != nil {
+		e.Order, e.Consents = rec.more.order, rec.more.consents
+	}
+	return e
+}
+
+// consents are the acts that the event reported.
+func (rec *record) consents() []ConsentAct {
+	if rec.more == nil {
+		return nil
+	}
+	return rec.more.consents
+}
+
+// words numbers texts that recur: the names of events, properties and brands.
+type words struct {
+	names []string
+	ids   map[string]uint32
+}
+
+func (w *words) id(s string) uint32 {
+	if id, ok := w.ids[s]; ok {
+		return id
+	}
+	id := uint32(len(w.names))
+	s = strings.Clone(s)
+	w.names = append(w.names, s)
+	w.ids[s] = id
+	return id
+}
+
+func canonical(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
+}
+
+func cloneOrder(o *commerce.Event) *commerce.Event {
+	if o == nil {
+		return nil
+	}
+	c := *o
+	c.Time, c.PromisedBy = canonical(o.Time), canonical(o.PromisedBy)
+	c.Aliases = slices.Clone(o.Aliases)
+	c.Payments = slices.Clone(o.Payments)
+	c.Lines, c.Replacement = cloneLines(o.Lines), cloneLines(o.Replacement)
+	return &c
+}
+
+func cloneLines(lines []commerce.Line) []commerce.Line {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i].Discounts = slices.Clone(lines[i].Discounts)
+	}
+	return lines
+}
