@@ -297,49 +297,32 @@ const commitTries = 50
 // bound checks that the engine knows every name in the definition.
 func (e *Engine) bound(d *Definition) error {
 	missing := map[string]bool{}
-	do := func(list []action) {
-		for _, a := range list {
-			switch {
-			case a.spec.Kind == MessageEffect:
-				for _, c := range a.spec.Channels {
-					if _, ok := e.cfg.Channels[c]; !ok {
-						missing["channel "+c] = true
-					}
-				}
-			case a.spec.Kind == StartEffect:
-				e.mu.RLock()
-				if e.current[a.spec.Name] == nil && a.spec.Name != d.Name() {
-					missing["journey "+a.spec.Name] = true
-				}
-				e.mu.RUnlock()
-			default:
-				if _, ok := e.port(a.spec.Kind, a.spec.Name); !ok {
-					missing[string(a.spec.Kind)+" "+a.spec.Name] = true
-				}
-			}
+	u := d.Uses()
+	for _, c := range u.Channels {
+		if _, ok := e.cfg.Channels[c]; !ok {
+			missing["channel "+c] = true
 		}
 	}
-	needs := func(n *Needs) {
-		for _, a := range n.Audiences {
-			if e.cfg.Audiences[a] == nil {
-				missing["audience "+a] = true
-			}
-		}
-		for _, c := range n.Checks {
-			if e.cfg.Checks[c] == nil {
-				missing["check "+c] = true
-			}
+	for _, b := range u.Actions {
+		if _, ok := e.port(b.Kind, b.Name); !ok {
+			missing[string(b.Kind)+" "+b.Name] = true
 		}
 	}
-	for _, g := range d.edges {
-		do(g.do)
+	for _, name := range u.Journeys {
+		if e.Definition(name) == nil && name != d.Name() {
+			missing["journey "+name] = true
+		}
 	}
-	for i := range d.states {
-		do(d.states[i].enter)
-		do(d.states[i].leave)
-		needs(&d.states[i].needs)
+	for _, a := range u.Audiences {
+		if e.cfg.Audiences[a] == nil {
+			missing["audience "+a] = true
+		}
 	}
-	needs(&d.entryNeeds)
+	for _, c := range u.Checks {
+		if e.cfg.Checks[c] == nil {
+			missing["check "+c] = true
+		}
+	}
 	if len(missing) > 0 {
 		return fmt.Errorf("%w: journey %q needs %q", ErrUnbound, d.Name(), slices.Sorted(maps.Keys(missing)))
 	}

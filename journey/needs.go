@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -118,4 +119,63 @@ func (d *Definition) findNeeds() {
 		n.edge(d, &d.entries[i], visited)
 	}
 	d.entryNeeds = n.sorted()
+}
+
+// Uses names everything outside of it that the definition refers to, sorted.
+type Uses struct {
+	Channels  []string
+	Templates []string
+	Actions   []Binding
+	Journeys  []string
+	Audiences []string
+	Checks    []string
+	Traits    []string
+}
+
+// Uses names what an engine must know to run the definition.
+func (d *Definition) Uses() Uses {
+	channels, templates, journeys := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	bindings := map[Binding]bool{}
+	do := func(list []action) {
+		for _, a := range list {
+			switch a.spec.Kind {
+			case MessageEffect:
+				templates[a.spec.Name] = true
+				for _, c := range a.spec.Channels {
+					channels[c] = true
+				}
+			case StartEffect:
+				journeys[a.spec.Name] = true
+			default:
+				bindings[Binding{a.spec.Kind, a.spec.Name}] = true
+			}
+		}
+	}
+	n := newNeedSet()
+	for _, e := range d.edges {
+		do(e.do)
+	}
+	for i := range d.entries {
+		n.edge(d, &d.entries[i], map[int]bool{})
+	}
+	for i := range d.states {
+		s := &d.states[i]
+		do(s.enter)
+		do(s.leave)
+		n.do(s.leave)
+		for _, list := range [][]edge{d.ends, s.inputs, s.waits, s.whens, s.shares} {
+			for j := range list {
+				n.edge(d, &list[j], map[int]bool{})
+			}
+		}
+	}
+	facts := n.sorted()
+	actions := slices.SortedFunc(maps.Keys(bindings), func(a, b Binding) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return Uses{
+		Channels: slices.Sorted(maps.Keys(channels)), Templates: slices.Sorted(maps.Keys(templates)),
+		Actions: actions, Journeys: slices.Sorted(maps.Keys(journeys)),
+		Audiences: facts.Audiences, Checks: facts.Checks, Traits: facts.Traits,
+	}
 }
