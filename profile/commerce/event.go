@@ -77,7 +77,8 @@ type Event struct {
 	// Replacement are the lines that go out in an exchange.
 	Replacement []Line `json:"replacement,omitempty"`
 	// Freight is what the customer pays for delivery; in a refund the part of
-	// Amount that is for it.
+	// Amount that is for it. Where a refund leaves it 0, what its lines do not
+	// come to is for freight, as far as that was owed.
 	Freight int64 `json:"freight,omitempty"`
 	// Payments are the tenders of a payment or of a refund.
 	Payments []Payment `json:"payments,omitempty"`

@@ -32,7 +32,7 @@ func fold(events []Event) (Order, error) {
 		case Exchanged:
 			f.exchange(e)
 		case Refunded, PriceProtected:
-			f.refund(e, f.dueFor(e))
+			f.refund(e, f.dueFor(e), isStated(e.Lines))
 		}
 	}
 	f.money()
@@ -379,14 +379,19 @@ func (f *folder) exchange(e Event) {
 		if len(f.o.Returns) > before {
 			back = slices.Clone(f.o.Returns[before].Lines)
 		}
-		f.refund(e, back)
+		f.refund(e, back, false)
 	}
+}
+
+// isStated reports whether a refund says what of it is for which line.
+func isStated(lines []Line) bool {
+	return slices.ContainsFunc(lines, func(l Line) bool { return l.Net > 0 })
 }
 
 // dueFor names the lines of a refund with the weight of each: the amounts
 // stated, else what is due for the pieces; nil where e names no line.
 func (f *folder) dueFor(e Event) []Share {
-	stated := slices.ContainsFunc(e.Lines, func(l Line) bool { return l.Net > 0 })
+	stated := isStated(e.Lines)
 	due := make([]Share, 0, len(e.Lines))
 	for _, l := range e.Lines {
 		i, ok := f.find(l)
@@ -422,17 +427,22 @@ func (l OrderLine) due(pieces int64) int64 {
 	return max(0, min(price-back, l.Net-l.Refunded))
 }
 
-// refund books the money of e, over the shares given or, without any, over all
-// lines.
-func (f *folder) refund(e Event, over []Share) {
+// refund books the money of e: over the shares as they are if that is stated,
+// else in proportion to them or, without any, over all lines. What is left is
+// for freight, as far as that was owed, unless e says how much is.
+func (f *folder) refund(e Event, over []Share, stated bool) {
 	r := Refund{At: e.Time, Event: e.ID, Kind: e.Kind, Amount: e.Amount, Freight: e.Freight}
 	forPieces := len(over) > 0 && e.Kind != PriceProtected
-	if len(over) > 0 {
+	switch {
+	case stated:
+	case len(over) > 0:
 		spread(r.Amount-r.Freight, over)
-	} else {
-		over = f.overAll(&r)
+	default:
+		over = f.overAll(r)
 	}
+	rest := r.Amount
 	for _, s := range over {
+		rest -= s.Amount
 		i, ok := f.index[s.Line]
 		if !ok {
 			continue
@@ -448,6 +458,9 @@ func (f *folder) refund(e Event, over []Share) {
 			l.rebate -= part(l.rebate, 0, pieces, left)
 			l.pieces += pieces
 		}
+	}
+	if r.Freight == 0 {
+		r.Freight = max(0, min(rest, f.o.Freight-f.freight))
 	}
 	r.Lines = over
 	f.freight += r.Freight
@@ -472,9 +485,8 @@ func spread(amount int64, by []Share) {
 	}
 }
 
-// overAll divides what r gives back for goods over what is left of the lines;
-// what they cannot take is for freight, as far as that was owed.
-func (f *folder) overAll(r *Refund) []Share {
+// overAll divides what r gives back for goods over what is left of the lines.
+func (f *folder) overAll(r Refund) []Share {
 	weights, done := make([]int64, len(f.o.Lines)), make([]int64, len(f.o.Lines))
 	for i, l := range f.o.Lines {
 		if !l.Since.After(r.At) {
@@ -483,9 +495,6 @@ func (f *folder) overAll(r *Refund) []Share {
 		}
 	}
 	goods := min(r.Amount-r.Freight, plainSum(weights)-plainSum(done))
-	if r.Freight == 0 {
-		r.Freight = max(0, min(r.Amount-goods, f.o.Freight-f.freight))
-	}
 	var over []Share
 	for i, share := range splitNext(weights, done, goods) {
 		if share > 0 {

@@ -219,6 +219,11 @@ func TestRefundsAreProratedOverLinesAndTenders(t *testing.T) {
 			[]commerce.Share{{Line: "1", Quantity: 3, Amount: 70}},
 			5,
 		},
+		"as stated, the rest for freight": {
+			fact(commerce.Refunded, at(2, 0), amount(78), line("1", 3, 70)),
+			[]commerce.Share{{Line: "1", Quantity: 3, Amount: 70}},
+			8,
+		},
 		"over all lines": {
 			fact(commerce.Refunded, at(2, 0), amount(30)),
 			[]commerce.Share{{Line: "1", Amount: 20}, {Line: "2", Amount: 10}},
@@ -461,7 +466,8 @@ func TestValidateNamesTheField(t *testing.T) {
 	}
 	for name, e := range map[string]commerce.Event{
 		"a refund of nothing":         fact(commerce.Refunded, at(1, 9)),
-		"a refund above its lines":    fact(commerce.Refunded, at(1, 9), amount(9), line("1", 1, 8)),
+		"a refund below its lines":    fact(commerce.Refunded, at(1, 9), amount(7), line("1", 1, 8)),
+		"a refund unlike its parts":   fact(commerce.Refunded, at(1, 9), amount(10), freight(1), line("1", 1, 8)),
 		"a refund unlike its tenders": fact(commerce.Refunded, at(1, 9), amount(9), tender("card", 8)),
 		"freight above the refund":    fact(commerce.Refunded, at(1, 9), amount(9), freight(10)),
 		"a return of nothing":         fact(commerce.Returned, at(1, 9)),

@@ -45,8 +45,9 @@ func (e Event) Identified(id string, at time.Time) Event {
 // and number of the order present; text valid UTF-8 without NUL and at most
 // [MaxTextBytes]; times within the years 1 to 9999; amounts at least 0,
 // quantities at least 1; line IDs distinct; no field that the kind has no use
-// for; and parts that are stated sum to the total that is stated. It looks at
-// e alone: what does not fit the rest of the order is an [Order.Problems] entry.
+// for; and parts that are stated sum to the total that is stated, except that
+// a refund may leave unsaid what of it is for freight. It looks at e alone:
+// what does not fit the rest of the order is in [Order].Problems.
 func (e Event) Validate() error {
 	v := validator{}
 	v.text("id", e.ID, true)
@@ -87,7 +88,8 @@ func (e Event) Validate() error {
 	switch {
 	case e.Freight > e.Amount:
 		v.fail("freight", "is more than the amount")
-	case e.Kind != Exchanged && goods > 0 && goods != e.Amount-e.Freight:
+	case e.Kind != Exchanged && goods > e.Amount-e.Freight,
+		e.Kind != Exchanged && goods > 0 && e.Freight > 0 && goods != e.Amount-e.Freight:
 		v.fail("amount", "is not the sum of its lines and freight")
 	case len(e.Payments) > 0 && paid != e.Amount:
 		v.fail("amount", "is not the sum of its payments")
