@@ -1,0 +1,147 @@
+package segment
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+)
+
+// catalog holds what rules read and test, each distinct thing once, however
+// many segments share it.
+type catalog struct {
+	streams map[string]*stream
+	leaves  map[string]*leaf
+}
+
+func newCatalog() *catalog {
+	return &catalog{streams: map[string]*stream{}, leaves: map[string]*leaf{}}
+}
+
+// stream is a filtered flow of facts of one customer: what happened when and,
+// where a property is wanted, with which value.
+type stream struct {
+	index    int
+	key      string
+	source   source
+	event    string
+	where    *node
+	property string // empty: only the times matter
+}
+
+// expr is a node of a rule made ready: a combination or a leaf.
+type expr struct {
+	kind nodeKind // all, any, not; 0 for a leaf
+	kids []*expr
+	leaf *leaf
+	node *node
+}
+
+// leaf is a test that is evaluated as one.
+type leaf struct {
+	index  int
+	key    string
+	node   *node
+	clocks clocks
+	of     []*stream // measure, trend, debut: one; sequence: two; func: one per measure
+	needs  []*compiled
+}
+
+// compiled is a definition made ready.
+type compiled struct {
+	def    Definition
+	hash   string
+	clocks clocks
+	root   *expr
+	leaves []*leaf
+}
+
+func (c *catalog) stream(b Behavior, property string) *stream {
+	var buf bytes.Buffer
+	b.window = Window{}
+	b.encode(&buf, false)
+	buf.WriteString(property)
+	key := buf.String()
+	s := c.streams[key]
+	if s == nil {
+		s = &stream{index: len(c.streams), key: key, source: b.source, event: b.event, where: b.where, property: property}
+		c.streams[key] = s
+	}
+	return s
+}
+
+func (c *catalog) compile(d Definition, known map[string]*compiled) (*compiled, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	loc, err := loadZone(d.Zone)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrDefinition, d.Name, err)
+	}
+	for _, name := range d.Rule.n.segments(nil) {
+		if name == d.Name {
+			return nil, fmt.Errorf("%w: %s is made of itself", ErrCycle, name)
+		}
+		if known[name] == nil {
+			return nil, fmt.Errorf("%w: %s, of which %s is made", ErrUnknownSegment, name, d.Name)
+		}
+	}
+	out := &compiled{def: d, hash: d.Hash(), clocks: clocks{loc}}
+	out.root = c.expr(d.Rule.n, out, known)
+	return out, nil
+}
+
+func (c *catalog) expr(n *node, of *compiled, known map[string]*compiled) *expr {
+	e := &expr{node: n}
+	switch n.kind {
+	case nodeAll, nodeAny, nodeNot:
+		e.kind = n.kind
+		for _, k := range n.kids {
+			e.kids = append(e.kids, c.expr(k, of, known))
+		}
+		return e
+	}
+	e.leaf = c.leaf(n, of, known)
+	return e
+}
+
+func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf {
+	var b bytes.Buffer
+	n.encode(&b, false)
+	// A test means something else in another zone, and a segment or function
+	// of the same name something else after a redefinition.
+	b.WriteString(of.clocks.loc.String())
+	var needs []*compiled
+	for _, name := range n.segments(nil) {
+		needs = append(needs, known[name])
+		b.WriteString(known[name].hash)
+	}
+	if n.kind == nodeFunc {
+		b.WriteString(strconv.Quote(fmt.Sprintf("%p", n.fn)))
+	}
+	key := b.String()
+	l := c.leaves[key]
+	if l == nil {
+		l = &leaf{index: len(c.leaves), key: key, node: n, clocks: of.clocks, needs: needs}
+		switch n.kind {
+		case nodeMeasure, nodeTrend:
+			l.of = []*stream{c.stream(n.measure.of, n.measure.property)}
+		case nodeDebut:
+			l.of = []*stream{c.stream(n.first, "")}
+		case nodeSequence:
+			l.of = []*stream{c.stream(n.first, ""), c.stream(n.next, "")}
+		case nodeFunc:
+			for _, name := range n.fn.measures {
+				m := n.fn.deps.Measures[name]
+				l.of = append(l.of, c.stream(m.of, m.property))
+			}
+		}
+		c.leaves[key] = l
+	}
+	for _, have := range of.leaves {
+		if have == l {
+			return l
+		}
+	}
+	of.leaves = append(of.leaves, l)
+	return l
+}

@@ -1,0 +1,116 @@
+package segment
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// Deps declares all that a function of the caller's reads. The engine calls
+// the function again when any of it changes, at the instant at which it does.
+type Deps struct {
+	// Attrs are names of traits.
+	Attrs []string
+	// Measures are computed values, under the name by which the function asks.
+	Measures map[string]Measure
+	// Segments are names of segments, defined before.
+	Segments []string
+}
+
+// Func is a test in Go. The function must be pure: it decides by what it reads
+// from the [Customer] alone, keeps nothing, and may be called concurrently.
+// What is not declared in deps reads as missing. The name stands for the
+// function in JSON, plans and the hash of a definition; a function that is
+// changed gets a new name ("churn-risk/2").
+func Func(name string, deps Deps, f func(Customer) bool) Rule {
+	fn := &goFunc{name: name, deps: deps, call: f}
+	fn.attrs = slices.Clone(deps.Attrs)
+	for name := range deps.Measures {
+		fn.measures = append(fn.measures, name)
+	}
+	slices.Sort(fn.measures)
+	return Rule{&node{kind: nodeFunc, fn: fn}}
+}
+
+type goFunc struct {
+	name     string
+	deps     Deps
+	attrs    []string
+	measures []string // sorted names of deps.Measures
+	call     func(Customer) bool
+}
+
+func (f *goFunc) check(path string) error {
+	switch {
+	case f == nil || f.name == "":
+		return fmt.Errorf("%w: %s: a function needs a name", ErrRule, path)
+	case f.call == nil:
+		return fmt.Errorf("%w: %s: function %s is nil", ErrRule, path, f.name)
+	}
+	for _, a := range f.deps.Attrs {
+		if a == "" {
+			return fmt.Errorf("%w: %s: function %s: an attribute needs a name", ErrRule, path, f.name)
+		}
+	}
+	for _, name := range f.measures {
+		if err := f.deps.Measures[name].check(path + ".measures." + name); err != nil {
+			return err
+		}
+	}
+	for _, s := range f.deps.Segments {
+		if s == "" {
+			return fmt.Errorf("%w: %s: function %s: a segment needs a name", ErrRule, path, f.name)
+		}
+	}
+	return nil
+}
+
+// Customer is what a function of the caller's sees of one customer at one
+// instant. It must not be kept after the call.
+type Customer struct {
+	id   profile.ID
+	fn   *goFunc
+	read customerReader
+}
+
+// customerReader gives the declared dependencies by their position.
+type customerReader interface {
+	funcAttr(i int) profile.Value
+	funcMeasure(i int) profile.Value
+	funcSegment(i int) bool
+}
+
+// ID is the customer's key.
+func (c Customer) ID() profile.ID { return c.id }
+
+// Attr is a declared attribute, the zero Value where it is missing.
+func (c Customer) Attr(name string) profile.Value {
+	for i, a := range c.fn.attrs {
+		if a == name {
+			return c.read.funcAttr(i)
+		}
+	}
+	return profile.Value{}
+}
+
+// Measure is a declared measure. One that is of nothing is the zero Value,
+// except that counts and sums are 0.
+func (c Customer) Measure(name string) profile.Value {
+	for i, m := range c.fn.measures {
+		if m == name {
+			return c.read.funcMeasure(i)
+		}
+	}
+	return profile.Value{}
+}
+
+// In reports whether the customer is in a declared segment.
+func (c Customer) In(segment string) bool {
+	for i, s := range c.fn.deps.Segments {
+		if s == segment {
+			return c.read.funcSegment(i)
+		}
+	}
+	return false
+}
