@@ -52,16 +52,6 @@ func (d date) add(days int) date {
 	return date{t.Year(), t.Month(), t.Day()}
 }
 
-func (d date) before(o date) bool {
-	if d.year != o.year {
-		return d.year < o.year
-	}
-	if d.month != o.month {
-		return d.month < o.month
-	}
-	return d.day < o.day
-}
-
 // clocks is calendar arithmetic in one zone. A day begins at the first instant
 // whose local date is that day or a later one: where clocks skip midnight it
 // begins when they have skipped it, and an hour that occurs twice belongs to

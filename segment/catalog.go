@@ -11,6 +11,7 @@ import (
 type catalog struct {
 	streams map[string]*stream
 	leaves  map[string]*leaf
+	next    int // index of the next stream
 }
 
 func newCatalog() *catalog {
@@ -34,11 +35,12 @@ type expr struct {
 	kids []*expr
 	leaf *leaf
 	node *node
+	// state is the leaf's in the engine that the expression belongs to.
+	state *leafState
 }
 
 // leaf is a test that is evaluated as one.
 type leaf struct {
-	index  int
 	key    string
 	node   *node
 	clocks clocks
@@ -63,8 +65,9 @@ func (c *catalog) stream(b Behavior, property string) *stream {
 	key := buf.String()
 	s := c.streams[key]
 	if s == nil {
-		s = &stream{index: len(c.streams), key: key, source: b.source, event: b.event, where: b.where, property: property}
+		s = &stream{index: c.next, key: key, source: b.source, event: b.event, where: b.where, property: property}
 		c.streams[key] = s
+		c.next++
 	}
 	return s
 }
@@ -121,7 +124,7 @@ func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf 
 	key := b.String()
 	l := c.leaves[key]
 	if l == nil {
-		l = &leaf{index: len(c.leaves), key: key, node: n, clocks: of.clocks, needs: needs}
+		l = &leaf{key: key, node: n, clocks: of.clocks, needs: needs}
 		switch n.kind {
 		case nodeMeasure, nodeTrend:
 			l.of = []*stream{c.stream(n.measure.of, n.measure.property)}
@@ -144,4 +147,19 @@ func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf 
 	}
 	of.leaves = append(of.leaves, l)
 	return l
+}
+
+// release takes out what only c brought: leaves and streams of which no engine
+// holds a state.
+func (c *catalog) release(of *compiled, leaves map[*leaf]*leafState, series []*seriesColumn) {
+	for _, l := range of.leaves {
+		if leaves[l] == nil {
+			delete(c.leaves, l.key)
+		}
+		for _, s := range l.of {
+			if s.index >= len(series) || series[s.index] == nil {
+				delete(c.streams, s.key)
+			}
+		}
+	}
 }

@@ -70,25 +70,70 @@ type orderStretch struct {
 // instant it is what the facts up to then come to, so that no fact changes
 // anything before it.
 func orderHistory(events []profile.Event) []orderStretch {
-	var facts []orderFact
-	for i := range events {
-		if f, ok := orderFactOf(&events[i]); ok {
-			facts = append(facts, f)
+	return orderBookOf(events).stretches()
+}
+
+// stretchesOf follows one group of facts, in order, through time.
+func stretchesOf(group []orderFact) []orderStretch {
+	var out []orderStretch
+	for i, f := range group {
+		from := micros(f.Time)
+		if i+1 < len(group) && micros(group[i+1].Time) == from {
+			continue
+		}
+		if n := len(out); n > 0 {
+			out[n-1].to = from
+		}
+		out = append(out, orderStretch{from, never, foldOrders(group[:i+1])})
+	}
+	return out
+}
+
+// orderBook keeps the orders of one customer, group by group, so that a new
+// fact costs the folding of its own order only.
+type orderBook struct{ groups []orderGroup }
+
+type orderGroup struct {
+	facts     []orderFact
+	stretches []orderStretch
+}
+
+// add takes a fact in; one of an ID that is there changes nothing.
+func (b *orderBook) add(f orderFact) {
+	facts := []orderFact{f}
+	b.groups = slices.DeleteFunc(b.groups, func(g orderGroup) bool {
+		if !g.shares(f) {
+			return false
+		}
+		facts = append(facts, g.facts...)
+		return true
+	})
+	slices.SortStableFunc(facts, compareFacts)
+	facts = slices.CompactFunc(facts, func(a, b orderFact) bool { return a.ID == b.ID })
+	b.groups = append(b.groups, orderGroup{facts, stretchesOf(facts)})
+}
+
+func (g *orderGroup) shares(f orderFact) bool {
+	for _, h := range g.facts {
+		if h.names(f.Order) || slices.ContainsFunc(f.Aliases, h.names) {
+			return true
 		}
 	}
-	slices.SortFunc(facts, compareFacts)
+	return false
+}
+
+func (f *orderFact) names(k commerce.Key) bool {
+	return f.Order == k || slices.Contains(f.Aliases, k)
+}
+
+// stretches lists those of all groups.
+func (b *orderBook) stretches() []orderStretch {
+	if b == nil {
+		return nil
+	}
 	var out []orderStretch
-	for _, group := range groupByOrder(facts) {
-		for i, f := range group {
-			from := micros(f.Time)
-			if i+1 < len(group) && micros(group[i+1].Time) == from {
-				continue
-			}
-			if n := len(out); i > 0 && n > 0 && out[n-1].to == never {
-				out[n-1].to = from
-			}
-			out = append(out, orderStretch{from, never, foldOrders(group[:i+1])})
-		}
+	for _, g := range b.groups {
+		out = append(out, g.stretches...)
 	}
 	return out
 }
@@ -226,4 +271,23 @@ func (o *order) property(name string, t time.Time, net bool) profile.Value {
 		return profile.Tags(tags...)
 	}
 	return profile.Value{}
+}
+
+// orderBookOf makes the book of a customer's events, nil without orders.
+func orderBookOf(events []profile.Event) *orderBook {
+	var facts []orderFact
+	for i := range events {
+		if f, ok := orderFactOf(&events[i]); ok {
+			facts = append(facts, f)
+		}
+	}
+	if facts == nil {
+		return nil
+	}
+	slices.SortFunc(facts, compareFacts)
+	book := &orderBook{}
+	for _, group := range groupByOrder(facts) {
+		book.groups = append(book.groups, orderGroup{group, stretchesOf(group)})
+	}
+	return book
 }

@@ -60,6 +60,7 @@ func (d Definition) Hash() string {
 type Ruleset struct {
 	catalog  *catalog
 	segments map[string]*compiled
+	ordered  []Definition
 }
 
 // Compile checks definitions and makes them ready. Segments may be made of
@@ -71,6 +72,7 @@ func Compile(definitions ...Definition) (*Ruleset, error) {
 	if err != nil {
 		return nil, err
 	}
+	rs.ordered = ordered
 	for _, d := range ordered {
 		c, err := rs.catalog.compile(d, rs.segments)
 		if err != nil {
@@ -164,15 +166,8 @@ func (n *node) segments(into []string) []string {
 	return into
 }
 
-// Names lists the segments in byte order.
-func (rs *Ruleset) Names() []string {
-	names := make([]string, 0, len(rs.segments))
-	for name := range rs.segments {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// Definitions lists the segments, each after those that it is made of.
+func (rs *Ruleset) Definitions() []Definition { return slices.Clone(rs.ordered) }
 
 func (rs *Ruleset) find(segment string) (*compiled, error) {
 	c := rs.segments[segment]
@@ -190,7 +185,7 @@ func (rs *Ruleset) Match(segment string, r Record, t time.Time) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	in, _ := newSubject(rs.catalog, r).eval(c.root, micros(t))
+	in, _ := eval(newSubject(rs.catalog, r), c.root, micros(t))
 	return in, nil
 }
 
@@ -202,5 +197,5 @@ func (rs *Ruleset) NextChange(segment string, r Record, t time.Time) (time.Time,
 	if err != nil {
 		return time.Time{}, err
 	}
-	return instant(newSubject(rs.catalog, r).nextChange(c.root, micros(t))), nil
+	return instant(nextChange(newSubject(rs.catalog, r), c.root, micros(t))), nil
 }

@@ -1,0 +1,379 @@
+package segment
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// Apply takes the next changes of the feed, in order. Before each, everything
+// that fell due up to its recorded time takes effect. A change that was applied
+// before is skipped, one that leaves a gap is [ErrGap]. On an error the changes
+// before it are applied and the one at fault is not at all; Position tells
+// where to go on.
+//
+// A new event or trait costs what the rules that read it cost, wherever in
+// time it lies. Merges, splits, retractions and erasures read the customers
+// concerned anew from the History.
+func (e *Engine) Apply(ctx context.Context, changes ...profile.Change) error {
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	for i := range changes {
+		c := &changes[i]
+		switch {
+		case c.Seq <= e.position:
+			continue
+		case c.Seq != e.position+1:
+			return fmt.Errorf("%w: %d after %d", ErrGap, c.Seq, e.position)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		in, err := e.read(ctx, c)
+		if err != nil {
+			return err
+		}
+		e.state.Lock()
+		e.advance(micros(c.RecordedAt))
+		e.apply(c, in)
+		e.position = c.Seq
+		e.state.Unlock()
+	}
+	return nil
+}
+
+// CatchUp applies the changes of the History that are new, and returns when
+// there are no more.
+func (e *Engine) CatchUp(ctx context.Context) error {
+	for c, err := range e.history.Changes(ctx, e.Position()) {
+		if err != nil {
+			return fmt.Errorf("segment: read changes: %w", err)
+		}
+		if err := e.Apply(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// input is a change with the payloads that it names.
+type input struct {
+	event  *profile.Event // observed
+	owner  profile.ID     // whose the event is by now
+	traits []profile.Trait
+	golden bool // traits were read
+	loaded []loadedRecord
+}
+
+// loadedRecord is all that is known of a customer who has to be read anew.
+type loadedRecord struct {
+	id     profile.ID
+	there  bool
+	record Record
+}
+
+func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err error) {
+	switch c.Kind {
+	case profile.Observed:
+		event, owner, err := e.history.Event(ctx, c.Event)
+		switch {
+		case err == nil:
+			in.event, in.owner = &event, owner
+		case !absent(err):
+			return in, fmt.Errorf("segment: read event: %w", err)
+		}
+	case profile.TraitChanged:
+		if !slices.ContainsFunc(c.Names, func(name string) bool { return e.attrs[name] != nil }) {
+			return in, nil
+		}
+		p, err := e.history.Get(ctx, c.Profile)
+		switch {
+		case err == nil && p.ID == c.Profile:
+			in.traits, in.golden = p.Traits, true
+		case err != nil && !absent(err):
+			return in, fmt.Errorf("segment: read traits: %w", err)
+		}
+	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
+		for _, id := range []profile.ID{c.Profile, c.Other} {
+			if id == "" {
+				continue
+			}
+			r, there, err := e.load(ctx, id, c.Seq)
+			if err != nil {
+				return in, err
+			}
+			in.loaded = append(in.loaded, loadedRecord{id, there, r})
+		}
+	}
+	return in, nil
+}
+
+// load reads a customer as of a position: the history may be ahead of it, and
+// what it has in store will come as changes of their own.
+func (e *Engine) load(ctx context.Context, id profile.ID, position uint64) (Record, bool, error) {
+	r, ok, err := load(ctx, e.history, id)
+	if err != nil || !ok {
+		return Record{}, false, err
+	}
+	if err := e.ahead.refresh(ctx, e.history, position); err != nil {
+		return Record{}, false, err
+	}
+	r.Events = slices.DeleteFunc(r.Events, func(ev profile.Event) bool { return e.ahead.events[ev.ID] > position })
+	return r, true, nil
+}
+
+// ahead knows the events that the history has recorded and the engine has not
+// applied yet.
+type ahead struct {
+	upTo   uint64
+	events map[string]uint64
+}
+
+func (a *ahead) refresh(ctx context.Context, h History, position uint64) error {
+	if a.events == nil {
+		a.events = map[string]uint64{}
+	}
+	a.upTo = max(a.upTo, position)
+	for c, err := range h.Changes(ctx, a.upTo) {
+		if err != nil {
+			return fmt.Errorf("segment: read changes: %w", err)
+		}
+		if c.Kind == profile.Observed {
+			a.events[c.Event] = c.Seq
+		}
+		a.upTo = c.Seq
+	}
+	return nil
+}
+
+// apply takes in a change at the clock.
+func (e *Engine) apply(c *profile.Change, in input) {
+	why := cause{Cause: Cause{Kind: ByIdentity, Change: c.Seq}, floor: e.clock, mode: c.Mode}
+	switch c.Kind {
+	case profile.Created:
+		e.admit(c.Profile)
+	case profile.Observed:
+		delete(e.ahead.events, c.Event)
+		if in.event == nil || in.owner != c.Profile && !e.known(c.Profile) {
+			return
+		}
+		d := e.admit(c.Profile)
+		why.Kind, why.Event, why.floor = ByEvent, c.Event, micros(in.event.Time)
+		if why.floor > e.clock {
+			heap.Push(&e.waiting, future{why.floor, c.Seq, d, e.epochs[d], *in.event, why})
+			break
+		}
+		e.take(d, in.event)
+	case profile.TraitChanged:
+		if !in.golden {
+			return
+		}
+		d := e.admit(c.Profile)
+		why.Kind, why.Event, why.floor = ByTrait, c.Event, always
+		for _, name := range c.Names {
+			col := e.attrs[name]
+			if col == nil {
+				continue
+			}
+			var v profile.Value
+			at := e.clock
+			if i := slices.IndexFunc(in.traits, func(t profile.Trait) bool { return t.Name == name }); i >= 0 {
+				v, at = plainNumber(in.traits[i].Value), micros(in.traits[i].At)
+			}
+			why.floor = max(why.floor, at)
+			e.assign(col, d, v)
+		}
+	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
+		for _, l := range in.loaded {
+			if l.there {
+				e.replace(e.admit(l.id), &l.record, why)
+			} else {
+				e.dismiss(l.id)
+			}
+		}
+	}
+	e.settle(why, e.clock)
+	if c.Kind == profile.Erased {
+		e.forget(c.Profile)
+	}
+}
+
+func (e *Engine) known(id profile.ID) bool {
+	d, ok := e.numbers[id]
+	return ok && e.alive.has(d)
+}
+
+// admit gives the number of a customer, who comes to be if need be.
+func (e *Engine) admit(id profile.ID) uint32 {
+	d, ok := e.numbers[id]
+	if !ok {
+		d = uint32(len(e.keys))
+		e.keys = append(e.keys, id)
+		e.numbers[id] = d
+	}
+	if e.alive.set(d, true) {
+		for _, s := range e.topology {
+			if s.blank {
+				e.concern(s, d)
+			}
+		}
+	}
+	return d
+}
+
+// take counts an event that has happened.
+func (e *Engine) take(d uint32, ev *profile.Event) {
+	for _, col := range e.byEvent[ev.Name] {
+		if at, v, ok := col.stream.take(ev); ok {
+			col.add(d, at, v)
+			e.lookAll(col.leaves, d)
+		}
+	}
+	if e.orders == nil {
+		return
+	}
+	if f, ok := orderFactOf(ev); ok {
+		book := e.orders[d]
+		if book == nil {
+			book = &orderBook{}
+			e.orders[d] = book
+		}
+		book.add(f)
+		for _, col := range e.byOrder {
+			*col.runs.at(d) = col.stream.runOf(nil, book.stretches())
+			e.lookAll(col.leaves, d)
+		}
+	}
+}
+
+func (e *Engine) lookAll(leaves []*leafState, d uint32) {
+	for _, l := range leaves {
+		e.look(l, d)
+	}
+}
+
+func (e *Engine) assign(col *attrColumn, d uint32, v profile.Value) {
+	if place := col.values.at(d); *place != v {
+		*place = v
+		e.lookAll(col.leaves, d)
+	}
+}
+
+// replace makes a customer what a record says.
+func (e *Engine) replace(d uint32, r *Record, why cause) {
+	e.epochs[d]++
+	past := make([]profile.Event, 0, len(r.Events))
+	for _, ev := range r.Events {
+		at := micros(ev.Time)
+		if at <= e.clock {
+			past = append(past, ev)
+			continue
+		}
+		later := why
+		later.floor, later.Event = at, ev.ID
+		heap.Push(&e.waiting, future{at, why.Change, d, e.epochs[d], ev, later})
+	}
+	for _, col := range e.attrs {
+		*col.values.at(d) = plainNumber(r.Traits[col.name])
+	}
+	e.fill(d, past, e.series)
+	for _, l := range e.leaves {
+		e.look(l, d)
+	}
+}
+
+// fill sets the facts of some streams from the events that have happened.
+func (e *Engine) fill(d uint32, past []profile.Event, columns []*seriesColumn) {
+	if e.orders != nil {
+		delete(e.orders, d)
+		if book := orderBookOf(past); book != nil {
+			e.orders[d] = book
+		}
+	}
+	for _, col := range columns {
+		if col == nil {
+			continue
+		}
+		r := col.stream.runOf(past, e.orders[d].stretches())
+		if r.len() > 0 || col.runs.get(d).len() > 0 {
+			*col.runs.at(d) = r
+		}
+	}
+}
+
+// dismiss ends a customer.
+func (e *Engine) dismiss(id profile.ID) {
+	d, ok := e.numbers[id]
+	if !ok || !e.alive.set(d, false) {
+		return
+	}
+	e.epochs[d]++
+	for _, col := range e.attrs {
+		*col.values.at(d) = profile.Value{}
+	}
+	e.fill(d, nil, e.series)
+	for _, l := range e.leaves {
+		l.flipped.set(d, false)
+		*l.due.at(d) = 0
+	}
+	for _, s := range e.topology {
+		if s.members.has(d) {
+			e.concern(s, d)
+		}
+	}
+}
+
+// forget removes what still names a customer who was erased: transitions
+// stay, without the customer.
+func (e *Engine) forget(id profile.ID) {
+	d, ok := e.numbers[id]
+	if !ok {
+		return
+	}
+	for _, s := range e.topology {
+		delete(s.turns, d)
+	}
+	for i := range e.transitions {
+		if e.transitions[i].Customer == id {
+			e.transitions[i].Customer = ""
+		}
+	}
+	e.keys[d] = ""
+	delete(e.numbers, id)
+}
+
+// Erase forgets a customer as an erasure in the feed does: who was a member
+// exits, and no transition, past or present, names the customer any more. One
+// who is not known is no error.
+func (e *Engine) Erase(ctx context.Context, id profile.ID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	e.state.Lock()
+	defer e.state.Unlock()
+	e.dismiss(id)
+	e.settle(cause{Cause: Cause{Kind: ByIdentity}, floor: e.clock}, e.clock)
+	e.forget(id)
+	return nil
+}
+
+// Export yields what the engine holds on a customer: the transitions, oldest
+// first.
+func (e *Engine) Export(ctx context.Context, id profile.ID) iter.Seq2[Transition, error] {
+	return func(yield func(Transition, error) bool) {
+		for t, err := range e.Transitions(ctx, 0) {
+			if err == nil && t.Customer != id {
+				continue
+			}
+			if !yield(t, err) {
+				return
+			}
+		}
+	}
+}

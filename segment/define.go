@@ -1,0 +1,299 @@
+package segment
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// Define adds a segment as of now: the clock advances to it, what the rule
+// reads and the engine does not hold yet is read from the History, and every
+// customer who belongs enters, marked ByDefinition and Backfill. The same
+// definition again changes nothing; another of that name is [ErrDefined]. On
+// an error nothing is defined.
+func (e *Engine) Define(ctx context.Context, now time.Time, def Definition) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	if s := e.segments[def.Name]; s != nil {
+		if s.hash == def.Hash() {
+			return nil
+		}
+		return fmt.Errorf("%w: %s", ErrDefined, def.Name)
+	}
+	known := make(map[string]*compiled, len(e.segments))
+	for name, s := range e.segments {
+		known[name] = s.compiled
+	}
+	c, err := e.catalog.compile(def, known)
+	if err != nil {
+		return err
+	}
+	e.state.Lock()
+	e.advance(micros(now))
+	e.state.Unlock()
+	need, err := e.gather(ctx, c)
+	if err != nil {
+		e.catalog.release(c, e.leaves, e.series)
+		return err
+	}
+	e.state.Lock()
+	defer e.state.Unlock()
+	e.install(c, need)
+	return nil
+}
+
+// needs are the columns that a definition brings, filled.
+type needs struct {
+	attrs  []*attrColumn
+	series []*seriesColumn
+	orders map[uint32]*orderBook
+}
+
+// gather makes the columns that c reads and the engine lacks.
+func (e *Engine) gather(ctx context.Context, c *compiled) (n needs, err error) {
+	reads := map[string]bool{}
+	for _, l := range c.leaves {
+		for _, name := range l.node.attrs() {
+			if e.attrs[name] == nil && !reads[name] {
+				reads[name] = true
+				n.attrs = append(n.attrs, &attrColumn{name: name})
+			}
+		}
+		for _, s := range l.of {
+			if s.index < len(e.series) && e.series[s.index] != nil {
+				continue
+			}
+			if !slices.ContainsFunc(n.series, func(col *seriesColumn) bool { return col.stream == s }) {
+				n.series = append(n.series, &seriesColumn{stream: s})
+			}
+			if s.source != sourceEvents && e.orders == nil && n.orders == nil {
+				n.orders = map[uint32]*orderBook{}
+			}
+		}
+	}
+	if n.attrs == nil && n.series == nil {
+		return n, nil
+	}
+	for d, id := range e.keys {
+		d := uint32(d)
+		if !e.alive.has(d) {
+			continue
+		}
+		r, there, err := e.load(ctx, id, e.position)
+		if err != nil {
+			return n, err
+		}
+		if !there { // a change to come says so
+			continue
+		}
+		for _, col := range n.attrs {
+			if v := plainNumber(r.Traits[col.name]); !v.IsZero() {
+				*col.values.at(d) = v
+			}
+		}
+		past := slices.DeleteFunc(r.Events, func(ev profile.Event) bool { return micros(ev.Time) > e.clock })
+		book := e.orders[d]
+		if n.orders != nil {
+			if book = orderBookOf(past); book != nil {
+				n.orders[d] = book
+			}
+		}
+		for _, col := range n.series {
+			if run := col.stream.runOf(past, book.stretches()); run.len() > 0 {
+				*col.runs.at(d) = run
+			}
+		}
+	}
+	return n, nil
+}
+
+// attrs lists the traits that a leaf reads.
+func (n *node) attrs() []string {
+	switch n.kind {
+	case nodeAttr, nodeDate:
+		return []string{n.attr}
+	case nodeFunc:
+		return n.fn.attrs
+	}
+	return nil
+}
+
+// install puts a segment in with its columns, evaluates everyone at the clock,
+// and lets the members enter.
+func (e *Engine) install(c *compiled, n needs) {
+	e.adopt(n)
+	s := &segmentState{compiled: c, order: len(e.topology), turns: map[uint32][]int64{}}
+	var fresh []*leafState
+	for _, l := range c.leaves {
+		st := e.leaves[l]
+		if st == nil {
+			st = e.installLeaf(l)
+			fresh = append(fresh, st)
+		}
+		st.users = append(st.users, s)
+		s.leaves = append(s.leaves, st)
+	}
+	e.bind(c.root)
+	s.blank, _ = eval(blankFacts{}, c.root, 0)
+	e.segments[c.def.Name] = s
+	e.topology = append(e.topology, s)
+	for d := range uint32(len(e.keys)) {
+		if !e.alive.has(d) {
+			continue
+		}
+		for _, l := range fresh {
+			e.look(l, d)
+		}
+		if e.member(c.root, d) {
+			e.concern(s, d)
+		}
+	}
+	e.settle(cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}, e.clock)
+}
+
+// adopt takes new columns in.
+func (e *Engine) adopt(n needs) {
+	for _, col := range n.attrs {
+		e.attrs[col.name] = col
+	}
+	if n.orders != nil {
+		e.orders = n.orders
+	}
+	for _, col := range n.series {
+		for len(e.series) <= col.stream.index {
+			e.series = append(e.series, nil)
+		}
+		e.series[col.stream.index] = col
+		if col.stream.source == sourceEvents {
+			e.byEvent[col.stream.event] = append(e.byEvent[col.stream.event], col)
+		} else {
+			e.byOrder = append(e.byOrder, col)
+		}
+	}
+}
+
+func (e *Engine) installLeaf(l *leaf) *leafState {
+	st := &leafState{leaf: l}
+	st.blank, _ = l.eval(blankFacts{}, 0)
+	e.leaves[l] = st
+	for _, name := range l.node.attrs() {
+		e.attrs[name].leaves = append(e.attrs[name].leaves, st)
+	}
+	var seen []*stream
+	for _, s := range l.of {
+		if !slices.Contains(seen, s) {
+			seen = append(seen, s)
+			e.series[s.index].leaves = append(e.series[s.index].leaves, st)
+		}
+	}
+	for _, c := range l.needs {
+		other := e.segments[c.def.Name]
+		other.asLeaf = append(other.asLeaf, st)
+	}
+	return st
+}
+
+// bind ties the leaves of an expression to what the engine keeps of them.
+func (e *Engine) bind(x *expr) {
+	if x.leaf != nil {
+		x.state = e.leaves[x.leaf]
+	}
+	for _, k := range x.kids {
+		e.bind(k)
+	}
+}
+
+// blankFacts is a customer of whom nothing is known.
+type blankFacts struct{}
+
+func (blankFacts) key() profile.ID           { return "" }
+func (blankFacts) attr(string) profile.Value { return profile.Value{} }
+func (blankFacts) run(*stream) run           { return run{} }
+func (b blankFacts) member(c *compiled, t int64) (bool, int64) {
+	return eval(b, c.root, t)
+}
+
+// Drop removes a segment as of now; its members exit, marked ByDefinition and
+// Backfill. One that others are made of is [ErrInUse], one that is not there
+// [ErrUnknownSegment].
+func (e *Engine) Drop(ctx context.Context, now time.Time, segment string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	e.state.Lock()
+	defer e.state.Unlock()
+	s := e.segments[segment]
+	switch {
+	case s == nil:
+		return fmt.Errorf("%w: %s", ErrUnknownSegment, segment)
+	case len(s.asLeaf) > 0:
+		return fmt.Errorf("%w: %s", ErrInUse, segment)
+	}
+	e.advance(micros(now))
+	why := cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
+	for d := range uint32(len(e.keys)) {
+		if s.members.has(d) {
+			e.turn(s, d, false, e.clock, e.clock, why)
+		}
+	}
+	delete(e.segments, segment)
+	e.topology = slices.Delete(e.topology, s.order, s.order+1)
+	for i, t := range e.topology {
+		t.order = i
+	}
+	for _, l := range s.leaves {
+		l.users = slices.DeleteFunc(l.users, func(u *segmentState) bool { return u == s })
+		if len(l.users) == 0 {
+			e.removeLeaf(l)
+		}
+	}
+	e.catalog.release(s.compiled, e.leaves, e.series)
+	return nil
+}
+
+// removeLeaf takes out a leaf that no segment uses, with the columns that no
+// leaf reads.
+func (e *Engine) removeLeaf(l *leafState) {
+	without := func(leaves []*leafState) []*leafState {
+		return slices.DeleteFunc(leaves, func(o *leafState) bool { return o == l })
+	}
+	delete(e.leaves, l.leaf)
+	for _, name := range l.leaf.node.attrs() {
+		col := e.attrs[name]
+		if col.leaves = without(col.leaves); len(col.leaves) == 0 {
+			delete(e.attrs, name)
+		}
+	}
+	for _, s := range l.leaf.of {
+		col := e.series[s.index]
+		if col == nil {
+			continue
+		}
+		if col.leaves = without(col.leaves); len(col.leaves) > 0 {
+			continue
+		}
+		e.series[s.index] = nil
+		drop := func(cols []*seriesColumn) []*seriesColumn {
+			return slices.DeleteFunc(cols, func(o *seriesColumn) bool { return o == col })
+		}
+		e.byEvent[s.event], e.byOrder = drop(e.byEvent[s.event]), drop(e.byOrder)
+		if len(e.byOrder) == 0 {
+			e.orders = nil
+		}
+	}
+	for _, c := range l.leaf.needs {
+		other := e.segments[c.def.Name]
+		other.asLeaf = without(other.asLeaf)
+	}
+	e.timers = slices.DeleteFunc(e.timers, func(t timer) bool { return t.leaf == l })
+	heap.Init(&e.timers)
+}

@@ -1,0 +1,28 @@
+// Package segment answers which audience a customer belongs to, at every
+// instant and for a stated reason.
+//
+// A segment is a named [Rule] ([Definition]). Rules are Go values: [All], [Any]
+// and [Not] over tests of attributes ([Attr]), of behavior over windows
+// ([Events], [Orders], [NetOrders]), of other segments ([In]) and of the
+// caller's own ([Func]).
+//
+// An [Engine] follows a change feed, such as that of profile.Directory, and
+// keeps the members: a membership changes with the event that changes it, and
+// lapses at its true instant. Each change is a [Transition] in a feed with a
+// cursor. A [View] answers live questions, [Engine.Explain] says why.
+//
+// # Time
+//
+// A rule is evaluated at an instant t over what has happened by t. A window of
+// d reaches over (t−d, t]: what happened exactly d ago is out. Rolling windows
+// ([Days], [Last]) count elapsed time, a day being 24 hours; calendar windows
+// ([This], [Recent], [Previous]) begin where days, weeks and months begin in the
+// zone of the definition. All is exact to the microsecond. Traits have no past:
+// they are taken as they stand.
+//
+// # Evaluators
+//
+// The engine evaluates incrementally. [Ruleset] evaluates the data of one
+// customer, and [Ruleset.Recount] does so by definition, slowly. They agree to
+// the member, and package segmenttest makes each test of a rule ask them all.
+package segment

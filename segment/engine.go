@@ -1,0 +1,419 @@
+package segment
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// ErrGap reports a change that is not the next one of the feed.
+var ErrGap = errors.New("segment: change feed has a gap")
+
+// Config sets up an [Engine].
+type Config struct {
+	// History is where payloads are read. Default: a new [MemoryHistory].
+	History History
+}
+
+// Engine keeps the members of segments up to date with the change feed and
+// with time. It reads nothing but the changes and instants that it is given
+// and the payloads in its History, and starts no goroutine.
+//
+// Its clock is the latest instant that it was given, by a change or by
+// [Engine.Advance]; it never runs backwards. All methods are safe for
+// concurrent use.
+type Engine struct {
+	history History
+
+	// writer is held by whoever changes the engine; state is held to touch
+	// what readers see.
+	writer sync.Mutex
+	state  sync.RWMutex
+
+	clock    int64  // everything due up to and including it is done
+	position uint64 // last change applied
+
+	keys    []profile.ID // by dense number
+	numbers map[profile.ID]uint32
+	alive   bitset
+
+	catalog  *catalog
+	attrs    map[string]*attrColumn
+	series   []*seriesColumn // by stream index
+	byEvent  map[string][]*seriesColumn
+	byOrder  []*seriesColumn
+	orders   map[uint32]*orderBook // nil while no rule reads orders
+	leaves   map[*leaf]*leafState
+	segments map[string]*segmentState
+	topology []*segmentState // each after those that it is made of
+
+	timers  timerHeap
+	waiting futureHeap
+	epochs  map[uint32]int // raised when a customer's waiting events are void
+	ahead   ahead
+
+	dirty       []*segmentState
+	transitions []Transition
+}
+
+// segmentState is a segment with its members.
+type segmentState struct {
+	*compiled
+	order   int // in the topology
+	members bitset
+	size    int
+	blank   bool         // whether a customer of whom nothing is known belongs
+	asLeaf  []*leafState // leaves of others that read this one
+	leaves  []*leafState
+	turns   map[uint32][]int64 // instants at which membership turned, entering first
+	pending []uint32           // customers to look at
+}
+
+// New makes an engine without segments.
+func New(cfg Config) (*Engine, error) {
+	e := &Engine{
+		history: cfg.History, numbers: map[profile.ID]uint32{}, catalog: newCatalog(),
+		attrs: map[string]*attrColumn{}, byEvent: map[string][]*seriesColumn{},
+		leaves: map[*leaf]*leafState{}, segments: map[string]*segmentState{},
+		epochs: map[uint32]int{},
+	}
+	if e.history == nil {
+		e.history = &MemoryHistory{}
+	}
+	return e, nil
+}
+
+// Position is the position of the last change applied, 0 before the first.
+func (e *Engine) Position() uint64 {
+	e.state.RLock()
+	defer e.state.RUnlock()
+	return e.position
+}
+
+// Clock is the instant up to which the engine is complete; the zero time
+// before the first.
+func (e *Engine) Clock() time.Time {
+	e.state.RLock()
+	defer e.state.RUnlock()
+	if e.clock == 0 {
+		return time.Time{}
+	}
+	return instant(e.clock)
+}
+
+// Advance moves the clock to now and lets everything take effect that time
+// brings about, each at its own instant, in order. An instant before the clock
+// changes nothing. It fails only where ctx is done, and then has done nothing.
+func (e *Engine) Advance(ctx context.Context, now time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	e.state.Lock()
+	defer e.state.Unlock()
+	e.advance(micros(now))
+	return nil
+}
+
+// NextDue is the next instant at which [Engine.Advance] may find something to
+// do, the zero time for none.
+func (e *Engine) NextDue() time.Time {
+	e.state.RLock()
+	defer e.state.RUnlock()
+	return instant(e.nextDue())
+}
+
+func (e *Engine) nextDue() int64 {
+	due := never
+	if len(e.timers) > 0 {
+		due = e.timers[0].due
+	}
+	if len(e.waiting) > 0 {
+		due = min(due, e.waiting[0].at)
+	}
+	return due
+}
+
+// timer says when to look at a leaf of a customer again.
+type timer struct {
+	due  int64
+	leaf *leafState
+	d    uint32
+}
+
+type timerHeap []timer
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) }
+func (h *timerHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// future is an event that lies after the clock.
+type future struct {
+	at    int64
+	seq   uint64 // ties in the order of arrival
+	d     uint32
+	epoch int
+	event profile.Event
+	cause cause
+}
+
+type futureHeap []future
+
+func (h futureHeap) Len() int { return len(h) }
+func (h futureHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
+}
+func (h futureHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *futureHeap) Push(x any)   { *h = append(*h, x.(future)) }
+func (h *futureHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// cause is a Cause with the earliest instant at which it can have had effect.
+type cause struct {
+	Cause
+	floor int64
+	mode  profile.Mode
+}
+
+// advance brings the clock to now, one due instant after the other.
+func (e *Engine) advance(now int64) {
+	if now <= e.clock {
+		return
+	}
+	for {
+		due := e.nextDue()
+		if due > now {
+			break
+		}
+		e.clock = due
+		for len(e.waiting) > 0 && e.waiting[0].at == due {
+			f := heap.Pop(&e.waiting).(future)
+			if f.epoch == e.epochs[f.d] {
+				e.take(f.d, &f.event)
+				e.settle(f.cause, now)
+			}
+		}
+		for len(e.timers) > 0 && e.timers[0].due == due {
+			t := heap.Pop(&e.timers).(timer)
+			if place := t.leaf.due.at(t.d); *place == due {
+				*place = 0
+				e.look(t.leaf, t.d)
+			}
+		}
+		e.settle(cause{Cause: Cause{Kind: ByTime}, floor: due}, now)
+	}
+	e.clock = now
+}
+
+// look evaluates a leaf of a customer at the clock, sets when to look again,
+// and notes the segments concerned if the answer is another.
+func (e *Engine) look(l *leafState, d uint32) {
+	holds, until := l.leaf.eval(view{e, d}, e.clock)
+	if until != never {
+		if place := l.due.at(d); *place == 0 || until < *place {
+			*place = until
+			heap.Push(&e.timers, timer{until, l, d})
+		}
+	}
+	if l.flipped.set(d, holds != l.blank) {
+		for _, s := range l.users {
+			e.concern(s, d)
+		}
+	}
+}
+
+// concern notes that a customer's membership has to be looked at.
+func (e *Engine) concern(s *segmentState, d uint32) {
+	if len(s.pending) == 0 {
+		e.dirty = append(e.dirty, s)
+	}
+	s.pending = append(s.pending, d)
+}
+
+// settle brings the members of all segments noted in line with the leaves, in
+// the order of the topology, then of the customers' arrival.
+func (e *Engine) settle(why cause, detected int64) {
+	for len(e.dirty) > 0 {
+		first := 0
+		for i, s := range e.dirty {
+			if s.order < e.dirty[first].order {
+				first = i
+			}
+		}
+		s := e.dirty[first]
+		e.dirty = slices.Delete(e.dirty, first, first+1)
+		pending := s.pending
+		s.pending = nil
+		slices.Sort(pending)
+		for _, d := range slices.Compact(pending) {
+			in := e.alive.has(d) && e.member(s.root, d)
+			if in == s.members.has(d) {
+				continue
+			}
+			e.turn(s, d, in, e.effective(s, d, in, why), detected, why)
+		}
+		if cap(pending) > cap(s.pending) {
+			s.pending = pending[:0]
+		}
+	}
+}
+
+// member combines what is known of the leaves.
+func (e *Engine) member(x *expr, d uint32) bool {
+	switch x.kind {
+	case nodeNot:
+		return !e.member(x.kids[0], d)
+	case nodeAll:
+		for _, k := range x.kids {
+			if !e.member(k, d) {
+				return false
+			}
+		}
+		return true
+	case nodeAny:
+		for _, k := range x.kids {
+			if e.member(k, d) {
+				return true
+			}
+		}
+		return false
+	}
+	return x.state.holds(d)
+}
+
+// turn records that a customer enters or exits.
+func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected int64, why cause) {
+	s.members.set(d, in)
+	kind := Exited
+	if in {
+		kind = Entered
+		s.size++
+	} else {
+		s.size--
+	}
+	s.turns[d] = append(s.turns[d], effective)
+	t := Transition{
+		Seq: uint64(len(e.transitions)) + 1, Segment: s.def.Name, Definition: s.hash, Customer: e.keys[d], Kind: kind,
+		EffectiveAt: instant(effective), DetectedAt: instant(detected), Cause: why.Cause, Mode: why.mode,
+	}
+	t.identify()
+	e.transitions = append(e.transitions, t)
+	for _, l := range s.asLeaf {
+		e.look(l, d)
+	}
+}
+
+// effective finds the instant at which membership became what it is, not
+// before the cause and not before the last transition. What is known now is
+// taken to have been so all along.
+func (e *Engine) effective(s *segmentState, d uint32, in bool, why cause) int64 {
+	from := why.floor
+	if turns := s.turns[d]; len(turns) > 0 {
+		from = max(from, turns[len(turns)-1])
+	}
+	if from >= e.clock || why.Kind == ByTime || !e.alive.has(d) {
+		return min(from, e.clock)
+	}
+	v := view{e, d}
+	since := from
+	now, until := eval(v, s.root, from)
+	for until <= e.clock {
+		at := until
+		var then bool
+		if then, until = eval(v, s.root, at); then != now {
+			now, since = then, at
+		}
+	}
+	return since
+}
+
+// view reads a customer from the engine's columns.
+type view struct {
+	e *Engine
+	d uint32
+}
+
+func (v view) key() profile.ID { return v.e.keys[v.d] }
+
+func (v view) attr(name string) profile.Value {
+	if c := v.e.attrs[name]; c != nil {
+		return c.values.get(v.d)
+	}
+	return profile.Value{}
+}
+
+func (v view) run(s *stream) run {
+	return v.e.series[s.index].runs.get(v.d)
+}
+
+func (v view) member(c *compiled, t int64) (bool, int64) {
+	if s := v.e.segments[c.def.Name]; s != nil && s.compiled == c && t == v.e.clock {
+		return s.members.has(v.d), never
+	}
+	return eval(v, c.root, t)
+}
+
+// Transitions yields the feed of transitions after a position, in order: one
+// who remembers the Seq of the last one seen misses none and sees none twice.
+// The loop may use the engine; what it causes is yielded too.
+func (e *Engine) Transitions(ctx context.Context, after uint64) iter.Seq2[Transition, error] {
+	return func(yield func(Transition, error) bool) {
+		for {
+			if err := ctx.Err(); err != nil {
+				yield(Transition{}, err)
+				return
+			}
+			e.state.RLock()
+			page := e.transitions[min(after, uint64(len(e.transitions))):]
+			e.state.RUnlock()
+			if len(page) == 0 {
+				return
+			}
+			for _, t := range page {
+				if !yield(t, nil) {
+					return
+				}
+			}
+			after += uint64(len(page))
+		}
+	}
+}
+
+// Explain says why the customer is in the segment at t, or not, by the facts
+// that the engine knows. The error matches [ErrUnknownSegment] or
+// [ErrUnknownCustomer].
+func (e *Engine) Explain(ctx context.Context, segment string, id profile.ID, t time.Time) (Explanation, error) {
+	if err := ctx.Err(); err != nil {
+		return Explanation{}, err
+	}
+	e.state.RLock()
+	defer e.state.RUnlock()
+	s := e.segments[segment]
+	if s == nil {
+		return Explanation{}, fmt.Errorf("%w: %s", ErrUnknownSegment, segment)
+	}
+	d, ok := e.numbers[id]
+	if !ok || !e.alive.has(d) {
+		return Explanation{}, ErrUnknownCustomer
+	}
+	return explain(e.foresee(d), s.compiled, micros(t)), nil
+}
