@@ -51,7 +51,7 @@ func Example() {
 	fmt.Println(v.Transactions, "transactions verified:", err == nil)
 	// Output:
 	// taken back 99 points; 0 points available, 300 pending
-	// redeemed 120 points from 1 lots; 180 points available
+	// redeemed 120 points from 1 lot; 180 points available
 	// loyalty: not enough available: 500 points asked, 180 available
 	// 180 until 2027-03-01
 	// 4 transactions verified: true

@@ -70,7 +70,7 @@ func (r Receipt) String() string {
 			b.WriteString(whenUsable(t.Opens[0].UsableFrom, t.Effective))
 		}
 	case KindRedeem, KindCapture:
-		fmt.Fprintf(&b, " %d %s from %d lots", -into[BookRedeemed], t.Unit, lots)
+		fmt.Fprintf(&b, " %d %s from %s", -into[BookRedeemed], t.Unit, lotsOf(lots))
 	case KindHold:
 		fmt.Fprintf(&b, " %d %s", t.Amount, t.Unit)
 	case KindAdjust:
@@ -116,4 +116,11 @@ var verbs = map[Kind]string{
 	KindExpire: "expired", KindReverse: "reversed", KindReturn: "taken back", KindTransfer: "transferred",
 	KindMerge: "merged", KindSplit: "split", KindAdjust: "adjusted", KindImport: "imported",
 	KindExtend: "extended", KindReinstate: "reinstated",
+}
+
+func lotsOf(n int64) string {
+	if n == 1 {
+		return "1 lot"
+	}
+	return fmt.Sprintf("%d lots", n)
 }
