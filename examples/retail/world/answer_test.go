@@ -14,7 +14,7 @@ import (
 )
 
 func TestAnswersFollowWhatHappened(t *testing.T) {
-	w := create(t, world.Config{Customers: 2000})
+	w := read(t, world.Config{Customers: 1500})
 	late := map[string]bool{}
 	for _, o := range w.Truth().Orders() {
 		late[o.Key.Number] = o.Late()
@@ -71,10 +71,21 @@ func TestScales(t *testing.T) {
 	}
 	_, ok := w.Respond("of another world", "nps", w.Start())
 	assert.False(t, ok)
+	orders, persons := 0, 0
+	for _, o := range w.Truth().Orders() {
+		if _, ok := w.Respond(o.Key.Number, "nps", w.End()); ok {
+			orders++
+		}
+		if _, ok := w.Respond(o.Person, "nps", w.End()); ok {
+			persons++
+		}
+	}
+	assert.Positive(t, orders, "asked by order")
+	assert.Positive(t, persons, "asked by person")
 }
 
 func TestReactionsAreOrdersOfTheirOwn(t *testing.T) {
-	w := create(t, world.Config{Customers: 2000})
+	w := create(t, world.Config{Customers: 1200})
 	truth := w.Truth()
 	before, original := len(truth.Orders()), fingerprint(t, w)
 	told := map[string]int{}

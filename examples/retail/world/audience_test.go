@@ -14,7 +14,7 @@ import (
 
 // Each audience again, the slow way.
 func TestAudiences(t *testing.T) {
-	w := create(t, world.Config{Customers: 1000})
+	w := read(t, world.Config{Customers: 1500})
 	truth := w.Truth()
 	for _, at := range []time.Time{w.Start().AddDate(0, 8, 3), w.End()} {
 		net := map[string][]time.Time{}
@@ -59,7 +59,7 @@ func TestAudiences(t *testing.T) {
 }
 
 func TestScoreAudience(t *testing.T) {
-	w := create(t, world.Config{Customers: 1000})
+	w := read(t, world.Config{Customers: 1500})
 	truth := w.Truth()
 	in := map[profile.ID]bool{}
 	for _, p := range truth.Audience(world.HighValue, w.End(), far) {

@@ -34,7 +34,8 @@ const (
 	ByLine Rounding = iota
 	// ByOrder drops it once for the order; the award is then split over the
 	// lines in proportion to their base, by largest remainder, ties to the
-	// earlier line, and a returned line takes its share of the award back.
+	// earlier line. A returned line takes its share back, some pieces of it
+	// their part of the share, rounded down.
 	ByOrder
 )
 

@@ -20,6 +20,11 @@
 //   - The feed is in order of arrival. Of the deliveries 2.5 % are late by
 //     hours to days, 0.2 % by up to two weeks, 1.5 % come again; enrolments of
 //     the sales day come two days later and all at once.
+//   - The names of the events and what the loop needs of their properties stand
+//     in package feed. Where they apply there are also card (the membership that
+//     an order is booked on), outlet, cashier, gift, courier, reason (of a refund
+//     or a call), via (how somebody joined), price (in a cart), loaner and text
+//     (of a review or complaint). member.joined carries traits and consents.
 //   - All amounts are fen of CNY. For each line List − discounts = Net, for
 //     each order the sum of Net + Freight = the sum of Payments, and refunds
 //     never exceed payments.

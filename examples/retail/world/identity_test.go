@@ -167,7 +167,7 @@ func TestScoreCountsPairs(t *testing.T) {
 }
 
 func TestRecycledNumbersChangeHands(t *testing.T) {
-	w := create(t, world.Config{Customers: 2000})
+	w := read(t, world.Config{Customers: 1500})
 	numbers := map[string]world.Reassignment{}
 	reported := 0
 	for _, x := range w.Truth().Reassignments() {
@@ -231,7 +231,7 @@ func TestFamiliesShareAPhoneAndSomeACard(t *testing.T) {
 }
 
 func TestTabletsAreUsedByMany(t *testing.T) {
-	w := create(t, world.Config{Customers: 1500})
+	w := read(t, world.Config{Customers: 1500})
 	users := map[string]map[string]bool{}
 	listed := map[string]bool{}
 	for _, o := range w.Outlets() {

@@ -103,7 +103,7 @@ func (g *generator) plan(p *person) []act {
 	}
 	for range poisson(r, p.orderRate*years) {
 		ch := channel(pick(r, p.mix, 0, 6))
-		add(buys, g.cal.moment(r, ch, p.from, p.until), g.brand(p, ch), ch)
+		add(buys, g.cal.moment(r, ch, p.from, p.until), g.brand(p), ch)
 	}
 	for range poisson(r, p.visitRate*years) {
 		ch := channel(pick(r, p.mix, 0, 6))
@@ -116,7 +116,7 @@ func (g *generator) plan(p *person) []act {
 			}
 			ch = tablet
 		}
-		b := g.brand(p, ch)
+		b := g.brand(p)
 		kind := browses
 		switch x := r.Float64(); {
 		case x < 0.14 && ch != tablet && p.kind == Customer:
@@ -154,7 +154,7 @@ func (g *generator) plan(p *person) []act {
 }
 
 // brand is what p wants this time.
-func (g *generator) brand(p *person, ch channel) int {
+func (g *generator) brand(p *person) int {
 	if p.second && chance(p.r, 0.25) {
 		return 1 - p.primary
 	}
@@ -276,7 +276,6 @@ func (g *generator) optOut(p *person, brand int, t time.Time) {
 	}
 	rec.consents = []profile.ConsentAct{act}
 	g.emit(p, rec)
-	p.optedOut = true
 	if chance(p.r, 0.1) { // and thinks better of it
 		act.Granted = true
 		rec.consents = []profile.ConsentAct{act}

@@ -54,7 +54,7 @@ type person struct {
 	loggedIn             map[string]bool // devices and cookies
 	lives                []experience
 	orders               []*Order
-	optedOut, hasSMS     bool
+	hasSMS               bool
 }
 
 // spell is a value in use from one instant to another.
@@ -171,9 +171,6 @@ func (p *person) seen(ch channel, brand int, t time.Time, signed bool) []profile
 	}
 	return ids
 }
-
-// stay keeps p for the whole year.
-func (p *person) stay(end time.Time) { p.until = end }
 
 // archetypes are shares of the customers with their shares of orders over
 // mini, app, web, tmall, jd, till; how many join, and how many had done so

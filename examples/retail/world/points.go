@@ -53,16 +53,6 @@ func (t *Truth) Points(card string, happened, arrived time.Time) Points {
 	return p
 }
 
-// Redemptions lists what the member of a card redeemed, as event facts and points.
-func (t *Truth) Redemptions(card string) (points []int64) {
-	if m := t.byCard[card]; m != nil {
-		for _, s := range m.spent {
-			points = append(points, s.points)
-		}
-	}
-	return points
-}
-
 // Tier is "gold", "silver" or "" for a card, by the same two instants as
 // [Truth.Points].
 func (t *Truth) Tier(card string, happened, arrived time.Time) string {

@@ -193,7 +193,7 @@ func TestPointsByWhatWasReported(t *testing.T) {
 }
 
 func TestByOrderRoundsOnceAndReturnsTakeTheirShare(t *testing.T) {
-	w := create(t, world.Config{Customers: 400, Earn: world.Earn{PerYuan: 2, Rounding: world.ByOrder}})
+	w := read(t, world.Config{Customers: 400, Earn: world.Earn{PerYuan: 2, Rounding: world.ByOrder}})
 	for _, m := range w.Truth().Memberships() {
 		var want, worst int64
 		for _, o := range w.Truth().Orders() {
@@ -224,7 +224,7 @@ func TestByOrderRoundsOnceAndReturnsTakeTheirShare(t *testing.T) {
 }
 
 func TestTheCashierGetsGuestsPoints(t *testing.T) {
-	truth := create(t, world.Config{}).Truth()
+	truth := whole(t).Truth()
 	f := truth.Fraud()
 	require.NotEmpty(t, f.Orders)
 	for _, o := range truth.Orders() {
@@ -243,7 +243,7 @@ func TestTheCashierGetsGuestsPoints(t *testing.T) {
 }
 
 func TestSomebodyOwesPoints(t *testing.T) {
-	truth := create(t, world.Config{}).Truth()
+	truth := whole(t).Truth()
 	tiers, debts := map[string]int{}, 0
 	for _, m := range truth.Memberships() {
 		tiers[truth.Tier(m.Card, far, far)]++

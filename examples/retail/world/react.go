@@ -125,6 +125,7 @@ func (g *generator) act(p *person, do func()) []feed.Delivery {
 	})
 	for _, o := range g.orders[orders:] {
 		o.book()
+		g.truth.byNumber[o.Key.Number] = o
 	}
 	t := g.truth
 	for i := events; i < len(g.records); i++ {

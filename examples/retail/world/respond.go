@@ -14,22 +14,22 @@ type Answer struct {
 	After time.Duration // from the invitation to the answer
 }
 
-// Respond asks the person behind an event of the feed; at is when they are
-// invited. The part of survey before the first dot chooses the scale: "nps" 0
+// Respond asks a customer: who is the ID of an event of the feed or the number
+// of an order, for the person behind it, or the ID of a person; at is when they
+// are invited. The part of survey before the first dot chooses the scale: "nps" 0
 // to 10, "csat" and "stars" 1 to 5, "ces" 1 to 7 (7 is easy); the rest is free,
 // and another name is another question. The answer follows from what happened
 // to them by then: late parcels, complaints and how they ended, returns, repairs.
 // ok is false where they do not answer, about two times in three, where nobody
-// is behind the event and for an unknown scale. The same question about the
-// same event always gets the same answer.
-func (w *World) Respond(eventID, survey string, at time.Time) (a Answer, ok bool) {
+// is behind who and for an unknown scale. The same question at the same time
+// always gets the same answer.
+func (w *World) Respond(who, survey string, at time.Time) (a Answer, ok bool) {
 	t := w.truth
-	i, ok := t.events[eventID]
-	if !ok || t.records[i].person < 0 {
+	p := t.behind(who)
+	if p == nil {
 		return Answer{}, false
 	}
-	p := t.people[t.records[i].person]
-	x := t.seed.mix(t.seed.text(eventID), t.seed.text(survey))
+	x := t.seed.mix(t.seed.text(who), t.seed.text(survey))
 	r := rand.New(rand.NewPCG(x, splitmix(x)))
 	feel, topic := p.feel(at)
 	willing := 0.28 + 0.03*math.Abs(feel-7)
@@ -56,6 +56,23 @@ func (w *World) Respond(eventID, survey string, at time.Time) (a Answer, ok bool
 	// Half answer within about two hours, the rest over days.
 	a.After = time.Duration(float64(2*time.Hour) * math.Exp(1.4*r.NormFloat64())).Truncate(time.Second)
 	return a, true
+}
+
+// behind finds a person by an event, an order or their own ID; nil for nobody.
+func (t *Truth) behind(who string) *person {
+	if i, ok := t.events[who]; ok {
+		if n := t.records[i].person; n >= 0 {
+			return t.people[n]
+		}
+		return nil
+	}
+	if o, ok := t.byNumber[who]; ok {
+		return o.buyer
+	}
+	if i, ok := t.byPerson[who]; ok {
+		return t.people[i]
+	}
+	return nil
 }
 
 // feel is what p would answer to NPS, before noise and unbounded, and the

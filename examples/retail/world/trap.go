@@ -104,7 +104,7 @@ func (g *generator) recycle(r *rand.Rand, a, b *person) {
 	taken := given.AddDate(0, 0, 90+r.IntN(20))
 	a.phones[0].until = given
 	a.phones = append(a.phones, spell{g.newPhone(r), given, far})
-	a.stay(g.end)
+	a.until = g.end
 	b.from, b.until = later(b.from, taken), g.end
 	b.phones = []spell{{number, taken, far}}
 	for i, joined := range b.joins {
@@ -125,8 +125,8 @@ func (g *generator) relate(a, b *person, card bool) {
 	a.relative, b.relative = b, a
 	b.phones = []spell{{a.phones[0].value, time.Time{}, far}}
 	g.special[a.phone(g.start)] |= FamilyPhone
-	a.stay(g.end)
-	b.stay(g.end)
+	a.until = g.end
+	b.until = g.end
 	if card {
 		b.guestOf = a
 		b.primary, b.second = a.primary, false

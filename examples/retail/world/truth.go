@@ -18,6 +18,7 @@ type Truth struct {
 	members    []*Membership
 	byCard     map[string]*Membership
 	orders     []*Order
+	byNumber   map[string]*Order
 	complaints []*Complaint
 	repairs    []*Repair
 	recycled   []Reassignment
@@ -95,6 +96,9 @@ func (t *Truth) Persons() []Person { return t.persons }
 
 // Memberships lists every card.
 func (t *Truth) Memberships() []*Membership { return t.members }
+
+// Order finds an order by its number, which no two orders share; nil for none.
+func (t *Truth) Order(number string) *Order { return t.byNumber[number] }
 
 // Orders lists every order that the feed tells of, as it truly went.
 func (t *Truth) Orders() []*Order { return t.orders }
@@ -181,6 +185,10 @@ func (g *generator) settle() {
 		}
 		t.persons = append(t.persons, x)
 		slices.SortStableFunc(p.lives, func(a, b experience) int { return a.at.Compare(b.at) })
+	}
+	t.byNumber = make(map[string]*Order, len(g.orders))
+	for _, o := range g.orders {
+		t.byNumber[o.Key.Number] = o
 	}
 	t.byCard = make(map[string]*Membership, len(g.members))
 	for _, m := range g.members {

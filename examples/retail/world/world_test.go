@@ -26,9 +26,25 @@ func create(t testing.TB, cfg world.Config) *world.World {
 	return w
 }
 
+// known keeps worlds that tests only read.
+var known = map[world.Config]*world.World{}
+
+func read(t testing.TB, cfg world.Config) *world.World {
+	t.Helper()
+	if known[cfg] == nil {
+		known[cfg] = create(t, cfg)
+	}
+	return known[cfg]
+}
+
 func small(t testing.TB, seed uint64) *world.World {
 	t.Helper()
-	return create(t, world.Config{Seed: seed, Customers: 400})
+	return read(t, world.Config{Seed: seed, Customers: 400})
+}
+
+func whole(t testing.TB) *world.World {
+	t.Helper()
+	return read(t, world.Config{})
 }
 
 // fingerprint covers every byte of every delivery.
@@ -47,7 +63,7 @@ func TestOneSeedGivesOneWorldAndAnotherSeedAnother(t *testing.T) {
 	w := small(t, 1)
 	one := fingerprint(t, w)
 	assert.Equal(t, one, fingerprint(t, w), "the same feed read twice")
-	assert.Equal(t, one, fingerprint(t, small(t, 1)), "the same seed again")
+	assert.Equal(t, one, fingerprint(t, create(t, world.Config{Seed: 1, Customers: 400})), "the same seed again")
 	assert.NotEqual(t, one, fingerprint(t, small(t, 2)), "another seed")
 	assert.Equal(t, fingerprint(t, small(t, 0)), one, "seed 0 is seed 1")
 }
@@ -139,7 +155,7 @@ func TestFeedDoesNotNamePersons(t *testing.T) {
 }
 
 func TestEverythingThatAFeedHasIsThere(t *testing.T) {
-	w := create(t, world.Config{})
+	w := whole(t)
 	count := map[string]int{}
 	for _, p := range w.Truth().Phenomena() {
 		t.Logf("%-36s %7d", p.Name, p.Count)
@@ -176,7 +192,7 @@ func TestEverythingThatAFeedHasIsThere(t *testing.T) {
 
 func TestIdentifiersAreAsDirtyAsClerksAndMarketplacesMakeThem(t *testing.T) {
 	forms := map[string]int{}
-	for d := range create(t, world.Config{Customers: 1500}).Feed() {
+	for d := range read(t, world.Config{Customers: 1500}).Feed() {
 		for _, id := range d.Event.Identifiers {
 			switch v := id.Value; {
 			case id.Kind == world.KindPhone && v == "13800000000":
@@ -204,7 +220,7 @@ func TestIdentifiersAreAsDirtyAsClerksAndMarketplacesMakeThem(t *testing.T) {
 }
 
 func TestTheYearHasItsSeasons(t *testing.T) {
-	w := create(t, world.Config{})
+	w := whole(t)
 	online, gifts, orders := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, o := range w.Truth().Orders() {
 		if o.Placed.Happened() && o.Channel != "till" {
@@ -250,6 +266,32 @@ func TestAnyStartHasItsOwnFestival(t *testing.T) {
 	assert.Equal(t, time.Date(2024, 9, 15, 0, 0, 0, 0, world.Zone), w.End())
 	assert.Equal(t, "2024-02-10", world.SpringFestival(2024).Format(time.DateOnly))
 	assert.True(t, world.SpringFestival(2019).IsZero())
+}
+
+func TestAnySizeAndSeedMakesAWorld(t *testing.T) {
+	for seed := range uint64(12) {
+		w := create(t, world.Config{Seed: seed * 977, Customers: 1 + int(seed*seed)})
+		ids, n := map[string]bool{}, 0
+		for d := range w.Feed() {
+			if !ids[d.Event.ID] {
+				n++
+			}
+			ids[d.Event.ID] = true
+		}
+		events := 0
+		for _, p := range w.Truth().Phenomena() {
+			if p.Name == "events" {
+				events = p.Count
+			}
+		}
+		require.Equal(t, events, n, "every event has an ID of its own")
+		numbers := map[string]bool{}
+		for _, o := range w.Truth().Orders() {
+			require.False(t, numbers[o.Key.Number], "order number %s", o.Key.Number)
+			numbers[o.Key.Number] = true
+			require.Same(t, o, w.Truth().Order(o.Key.Number))
+		}
+	}
 }
 
 func BenchmarkNew(b *testing.B) {
