@@ -177,7 +177,7 @@ func TestSweepsChangeNoAnswer(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	cal := goldenWeek(t)
 	flow, _ := care.DefaultFlow(care.Complaint)
-	for round := range 150 {
+	for round := range 80 {
 		within := time.Duration(1+rng.IntN(12)) * time.Hour
 		cfg := care.Config{Policies: officeHours(within, 50), Notify: func(context.Context, care.Notice) error { return nil }}
 		quiet, swept := newDesk(t, cfg), newDesk(t, cfg)
