@@ -1,0 +1,415 @@
+package main
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/cxkit/cxkit/examples/retail/audience"
+	"github.com/cxkit/cxkit/examples/retail/campaign"
+	"github.com/cxkit/cxkit/examples/retail/feed"
+	"github.com/cxkit/cxkit/examples/retail/shop"
+	"github.com/cxkit/cxkit/feedback"
+	"github.com/cxkit/cxkit/feedback/care"
+	"github.com/cxkit/cxkit/journey"
+	"github.com/cxkit/cxkit/journey/contact"
+	"github.com/cxkit/cxkit/loyalty"
+	"github.com/cxkit/cxkit/loyalty/program"
+	"github.com/cxkit/cxkit/profile"
+	"github.com/cxkit/cxkit/profile/commerce"
+	"github.com/cxkit/cxkit/segment"
+)
+
+// loop is the group's backend: the five packages and what goes from one to the
+// other. Time is that of the deliveries; nothing here reads a clock.
+//
+//	delivery → who is it (profile) → which audiences (segment) → what next (journey)
+//	         → orders → points and tiers (loyalty) → back to the profile
+//	         → surveys, reviews, cases (feedback) → who is left alone
+type loop struct {
+	now time.Time
+
+	customers *profile.Directory
+	audiences *segment.Engine
+	journeys  *journey.Engine
+	outbox    *journey.Memory
+	surveys   *feedback.Collector
+	desk      *care.Desk
+	office    *care.Calendar
+	clubs     map[string]*club // by brand
+
+	orders    map[commerce.Key][]commerce.Event // the shop's own order table
+	early     map[string][]profile.Event        // word of a case that is not open yet, by case
+	seen      uint64                            // transitions handed to the journeys
+	scheduled agenda                            // what happens outside because of what was done here
+	world     outside
+	count     counts
+}
+
+// club is a brand's loyalty program.
+type club struct {
+	*program.Program
+	ledger *loyalty.Ledger
+}
+
+// setting is what differs between the inputs.
+type setting struct {
+	tablets []string
+	clubs   map[string]shop.Club
+	zone    string
+	world   outside
+}
+
+func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
+	l := &loop{now: start, clubs: map[string]*club{}, orders: map[commerce.Key][]commerce.Event{}, early: map[string][]profile.Event{}, world: s.world}
+	clock := func() time.Time { return l.now }
+	var err error
+
+	if l.customers, err = profile.New(profile.Config{Kinds: shop.Kinds(s.tablets), Now: clock, MaxAhead: -1}); err != nil {
+		return nil, err
+	}
+
+	if l.audiences, err = segment.New(segment.Config{History: l.customers}); err != nil {
+		return nil, err
+	}
+	for _, def := range audience.All(s.zone) {
+		if err := l.audiences.Define(ctx, start, def); err != nil {
+			return nil, err
+		}
+	}
+
+	l.outbox = journey.NewMemory()
+	if l.journeys, err = journey.New(journey.Config{
+		Store: l.outbox, Now: clock, Contact: shop.ContactPolicy(),
+		Channels: map[string]journey.Port{
+			"wechat": l.channel(), "push": l.channel(), "sms": l.channel(), "email": l.channel(),
+		},
+		Actions: map[journey.Binding]journey.Port{
+			{Kind: journey.CaseEffect}: {Handle: l.openCase, HonorsKeys: true},
+			{Kind: journey.TaskEffect}: l.channel(),
+		},
+		Consent: l.mayWrite,
+		Resolve: l.customers.Resolve,
+	}); err != nil {
+		return nil, err
+	}
+	for _, b := range campaign.All() {
+		if err := l.journeys.Deploy(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+
+	if l.office, err = care.NewCalendar(shop.ServiceHours()); err != nil {
+		return nil, err
+	}
+	if l.desk, err = care.New(care.Config{
+		Now: clock, Policies: shop.ServicePolicies(), Rules: shop.ServiceRules(),
+		Calendars: map[string]*care.Calendar{"service": l.office},
+	}); err != nil {
+		return nil, err
+	}
+	surveys, budgets := shop.Surveys()
+	if l.surveys, err = feedback.New(feedback.Config{
+		Now: clock, Surveys: surveys, Budgets: budgets,
+		Checks: map[string]feedback.Check{shop.OpenCase: l.desk.HasOpen},
+	}); err != nil {
+		return nil, err
+	}
+
+	books := loyalty.NewMemoryStore()
+	for brand, c := range s.clubs {
+		cfg, err := c.Ledger(books, clock)
+		if err != nil {
+			return nil, err
+		}
+		ledger, err := loyalty.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		p, err := program.New(program.Config{Ledger: ledger, Now: clock, Zone: cfg.Zone, Definition: c.Rules()})
+		if err != nil {
+			return nil, err
+		}
+		l.clubs[brand] = &club{Program: p, ledger: ledger}
+	}
+	return l, nil
+}
+
+// run takes a feed to its end, and then lets time pass until the given instant.
+func (l *loop) run(ctx context.Context, in feed.Feed, until time.Time, progress func()) error {
+	for d, err := range in {
+		if err != nil {
+			return err
+		}
+		if err := l.pass(ctx, d.At); err != nil {
+			return err
+		}
+		if err := l.take(ctx, d.Event); err != nil {
+			return fmt.Errorf("delivery of event %s: %w", d.Event.ID, err)
+		}
+		progress()
+	}
+	return l.pass(ctx, until)
+}
+
+// pass lets time go by: whatever falls due on the way happens at its instant.
+func (l *loop) pass(ctx context.Context, until time.Time) error {
+	for {
+		journeys, err := l.journeys.NextDue(ctx)
+		if err != nil {
+			return err
+		}
+		next := earliest(l.audiences.NextDue(), journeys, l.scheduled.next())
+		if next.IsZero() || next.After(until) {
+			break
+		}
+		l.now = later(l.now, next)
+		if err := l.audiences.Advance(ctx, l.now); err != nil {
+			return err
+		}
+		if err := l.react(ctx); err != nil {
+			return err
+		}
+		if _, err := l.journeys.RunDue(ctx, l.now); err != nil {
+			return err
+		}
+		for !l.scheduled.next().IsZero() && !l.scheduled.next().After(l.now) {
+			if err := heap.Pop(&l.scheduled).(appointment).do(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	l.now = later(l.now, until)
+	if err := l.audiences.Advance(ctx, l.now); err != nil {
+		return err
+	}
+	return l.react(ctx)
+}
+
+// take is the way of one event through the packages.
+func (l *loop) take(ctx context.Context, e profile.Event) error {
+	l.count.deliveries++
+	receipt, err := l.customers.Observe(ctx, e)
+	switch {
+	case errors.Is(err, profile.ErrNoIdentifier):
+		l.count.nobody++ // a masked buyer: the order counts, the customer is unknown
+	case err != nil:
+		return err
+	case receipt.Duplicate:
+		l.count.duplicates++
+	}
+	id := receipt.Profile
+
+	if err := l.react(ctx); err != nil {
+		return err
+	}
+	if id != "" {
+		if _, err := l.journeys.Ingest(ctx, input(e, id)); err != nil {
+			return err
+		}
+	}
+	if e.Order != nil {
+		if err := l.order(ctx, e, id); err != nil {
+			return err
+		}
+	}
+	return l.respond(ctx, e, id)
+}
+
+// react follows the customers' change feed with the audiences, and the
+// audiences' transitions with the journeys.
+func (l *loop) react(ctx context.Context) error {
+	if err := l.audiences.CatchUp(ctx); err != nil {
+		return err
+	}
+	for t, err := range l.audiences.Transitions(ctx, l.seen) {
+		if err != nil {
+			return err
+		}
+		if _, err := l.journeys.IngestTransition(ctx, journey.Transition{
+			ID: t.ID, Audience: t.Segment, Customer: t.Customer, Entered: t.Kind == segment.Entered,
+			EffectiveAt: t.EffectiveAt, DetectedAt: t.DetectedAt, Mode: t.Mode,
+		}); err != nil {
+			return err
+		}
+		l.seen = t.Seq
+	}
+	return nil
+}
+
+// input is an event as the journeys see it: with the promised day of its order.
+func input(e profile.Event, id profile.ID) journey.Input {
+	x := journey.FromEvent(e, id)
+	if e.Order != nil && !e.Order.PromisedBy.IsZero() {
+		x.Props = maps.Clone(x.Props)
+		x.Props["promised_by"] = profile.Time(e.Order.PromisedBy)
+	}
+	return x
+}
+
+// order keeps the shop's order table, and brings points and tier in line with
+// the order as it is known now.
+func (l *loop) order(ctx context.Context, e profile.Event, id profile.ID) error {
+	fact := e.Order.Identified(e.ID, e.Time)
+	known := l.orders[fact.Order]
+	for _, k := range known {
+		if k.ID == fact.ID {
+			return nil
+		}
+	}
+	known = append(known, fact)
+	l.orders[fact.Order] = known
+	club, account := l.membership(e)
+	if club == nil {
+		return nil
+	}
+	order, err := commerce.Fold(known)
+	if err != nil {
+		return err
+	}
+	done, err := club.Apply(ctx, account, order, e.Mode)
+	if err != nil {
+		return err
+	}
+	if done.Tier != nil && id != "" {
+		return l.tier(ctx, *done.Tier, e)
+	}
+	return nil
+}
+
+// tier tells the customer's profile of a new tier, so that audiences may use it.
+func (l *loop) tier(ctx context.Context, change program.TierChange, cause profile.Event) error {
+	_, err := l.customers.Observe(ctx, profile.Event{
+		ID: "tier/" + change.Account + "/" + change.At.UTC().Format(time.RFC3339Nano), Source: "loyalty", Name: "tier.changed",
+		Time: l.now, Mode: cause.Mode, Brand: cause.Brand, Identifiers: cause.Identifiers,
+		Traits: profile.Values{"tier": profile.Text(cmp.Or(change.To, "member"))},
+	})
+	if err != nil {
+		return err
+	}
+	l.count.tiers++
+	return l.react(ctx)
+}
+
+// membership is the account that an event names, of the brand's club; nil for none.
+func (l *loop) membership(e profile.Event) (*club, string) {
+	card, _ := e.Properties["card"].Text()
+	c := l.clubs[e.Brand]
+	if c == nil || card == "" {
+		return nil, ""
+	}
+	return c, card
+}
+
+// respond does what a kind of event asks for besides journeys and points.
+func (l *loop) respond(ctx context.Context, e profile.Event, id profile.ID) error {
+	text := func(name string) string { s, _ := e.Properties[name].Text(); return s }
+	switch e.Name {
+	case feed.MemberJoined:
+		if c, card := l.membership(e); c != nil && id != "" {
+			return c.ledger.Bind(ctx, loyalty.Binding{Profile: id, Account: card, From: e.Time, Reason: "joined"})
+		}
+	case feed.PointsRedeemed:
+		return l.redeem(ctx, e)
+	case feed.MessageGranted:
+		if id == "" {
+			return nil
+		}
+		return l.journeys.UpdateContact(ctx, id, func(row contact.Row) contact.Row {
+			return row.WithCredit(contact.Credit{ID: e.ID, Channel: text("channel"), Template: text("template"), Brand: e.Brand, Count: 1})
+		})
+	case feed.OrderReceived:
+		return l.invite(ctx, e, id, shop.PurchaseNPS)
+	case feed.SurveyAnswered:
+		return l.answered(ctx, e, id)
+	case feed.ReviewPosted:
+		return l.review(ctx, e, id)
+	case feed.ComplaintFiled:
+		return l.open(ctx, e, care.Opening{
+			Kind: care.Complaint, Customer: id, Topic: text("topic"), Text: text("text"),
+			Order: commerce.Key{Source: e.Source, Number: text("order_id")},
+		}, "start")
+	case feed.RepairRequested:
+		return l.open(ctx, e, care.Opening{Kind: care.Repair, Customer: id, Product: text("sku"), Outlet: text("outlet")}, "drop_off", "repair")
+	case feed.ComplaintClosed:
+		return l.closeCase(ctx, e, id, "resolve", "close")
+	case feed.RepairReturned:
+		return l.closeCase(ctx, e, id, "finish", "arrive", "pick_up")
+	}
+	return nil
+}
+
+// redeem spends points for a gift. What is refused for want of points is
+// counted, not repeated.
+func (l *loop) redeem(ctx context.Context, e profile.Event) error {
+	c, card := l.membership(e)
+	if c == nil {
+		return nil
+	}
+	points, _ := e.Properties["points"].Int()
+	key, _ := e.Properties["redemption_id"].Text()
+	_, err := c.ledger.Post(ctx, loyalty.Redeem{Key: key, Account: card, Amount: points, Reason: "gift"})
+	if errors.Is(err, loyalty.ErrInsufficient) {
+		l.count.refusedRedemptions++
+		return nil
+	}
+	return err
+}
+
+// open opens the case that an event tells of, takes it up, and hears what came
+// too early.
+func (l *loop) open(ctx context.Context, e profile.Event, o care.Opening, verbs ...string) error {
+	o.ID, _ = e.Properties["case_id"].Text()
+	o.Time, o.Mode, o.Brand = e.Time, e.Mode, e.Brand
+	if _, err := l.desk.Open(ctx, o); err != nil {
+		return err
+	}
+	if err := l.act(ctx, o.ID, e, verbs...); err != nil {
+		return err
+	}
+	for _, waiting := range l.early[o.ID] {
+		if err := l.respond(ctx, waiting, o.Customer); err != nil {
+			return err
+		}
+	}
+	delete(l.early, o.ID)
+	return nil
+}
+
+// closeCase closes a case and asks how it went. Word of a case that is not
+// open yet waits for it.
+func (l *loop) closeCase(ctx context.Context, e profile.Event, id profile.ID, verbs ...string) error {
+	name, _ := e.Properties["case_id"].Text()
+	err := l.act(ctx, name, e, verbs...)
+	if errors.Is(err, care.ErrNotFound) {
+		l.early[name] = append(l.early[name], e)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return l.invite(ctx, e, id, shop.ServiceCSAT)
+}
+
+// act takes a case through some verbs at the time of an event, or right after
+// what was done last where the event is older.
+func (l *loop) act(ctx context.Context, name string, e profile.Event, verbs ...string) error {
+	c, err := l.desk.Case(ctx, name)
+	if err != nil {
+		return err
+	}
+	at := e.Time
+	if n := len(c.History); n > 0 {
+		at = later(at, c.History[n-1].Time)
+	}
+	for _, verb := range verbs {
+		if _, err := l.desk.Act(ctx, care.Action{ID: e.ID + "/" + verb, Case: name, Time: at, Mode: e.Mode, Verb: verb, Reply: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
