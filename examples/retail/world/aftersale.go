@@ -99,10 +99,9 @@ func (g *generator) after(p *person, o *Order, tell tell, ch channel) {
 		topic := [...]string{"quality", "wrong item", "service"}[r.IntN(3)]
 		p.lives = append(p.lives, experience{got, -2, topic})
 		g.complain(p, o, got.Add(minutes(r, 3*60, 9*24*60)), topic, ch)
-		if chance(r, 0.3) {
-			if amount := netOf(o.Lines) / 1000 * 100; amount > 0 {
-				g.repay(o, tell, got.Add(minutes(r, 10*24*60, 14*24*60)), Refund{Amount: amount, Reason: "goodwill"})
-			}
+		if topic != "service" && !o.Exchanged.Happened() && o.cash && chance(r, 0.5) {
+			// The money goes back and the goods stay.
+			g.refund(o, tell, got.Add(minutes(r, 10*24*60, 14*24*60)), o.Lines[:1:1], 0, "goodwill")
 		}
 	}
 	if chance(r, 0.12) {
@@ -167,10 +166,7 @@ func (g *generator) takeBack(p *person, o *Order, tell tell, back time.Time, lin
 
 // refund pays back what lines cost, and freight.
 func (g *generator) refund(o *Order, tell tell, t time.Time, lines []commerce.Line, freight int64, reason string) {
-	g.repay(o, tell, t, Refund{Amount: netOf(lines) + freight, Freight: freight, Lines: lines, Reason: reason})
-}
-
-func (g *generator) repay(o *Order, tell tell, t time.Time, x Refund) {
+	x := Refund{Amount: netOf(lines) + freight, Freight: freight, Lines: lines, Reason: reason}
 	if x.Amount == 0 {
 		return // a line may have cost nothing
 	}

@@ -113,7 +113,7 @@ func (t *Truth) ScoreAudience(name string, happened, arrived time.Time, assigned
 	home, main := t.homes(assigned)
 	found := map[profile.ID]bool{}
 	for _, id := range assigned {
-		if !found[id] && members(id) {
+		if id != "" && !found[id] && members(id) {
 			found[id] = true
 		}
 	}

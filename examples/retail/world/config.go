@@ -26,17 +26,16 @@ type Config struct {
 	Earn Earn
 }
 
-// Rounding says where the rule of [Earn] drops the fraction of a yuan.
+// Rounding says where the rule of [Earn] rounds down to whole points.
 type Rounding uint8
 
 const (
-	// ByLine drops it for each line. It is the default.
-	ByLine Rounding = iota
-	// ByOrder drops it once for the order; the award is then split over the
+	// ByOrder rounds once for the order; the award is then split over the
 	// lines in proportion to their base, by largest remainder, ties to the
-	// earlier line. A returned line takes its share back, some pieces of it
-	// their part of the share, rounded down.
-	ByOrder
+	// earlier line. It is the default.
+	ByOrder Rounding = iota
+	// ByLine rounds for each line.
+	ByLine
 )
 
 // Earn is the rule by which the truth computes points. The base of a line is
@@ -44,25 +43,25 @@ const (
 // paid by the tender "voucher", which is spread over the lines in proportion to
 // Net by largest remainder, ties to the earlier line. Freight earns nothing.
 //
-// A line earns when the order is received, PerYuan points for each whole yuan
-// of its base. The points are pending until Window after receipt and usable
-// from that instant on. A return takes the points of its lines back, at the
-// time of the return, in whichever state they are: before receipt nothing is
-// earned, after the window the balance falls, below zero if the points were
-// spent. Refunds without lines (freight, goodwill) and even exchanges change
-// nothing. The points go to the card on the order and to nobody otherwise.
+// An order earns PerYuan points for a yuan of base, rounded down, when it is
+// paid. The points are pending until the goods have been received and the local
+// day ReturnDays later is over; from that midnight on they are usable. A refund
+// for a line takes the points of the line back, that for some of its pieces
+// their part, rounded down; the closing of an order takes all. Once usable
+// points are spent, that makes the balance negative. What is sent back and not
+// yet refunded, refunds of freight alone and even exchanges change nothing. The
+// points go to the card on the order and to nobody otherwise.
 type Earn struct {
-	// PerYuan is points for a whole yuan; 0 means 1.
+	// PerYuan is points for a yuan; 0 means 1.
 	PerYuan int64
-	// Rounding is ByLine or ByOrder.
+	// Rounding is ByOrder or ByLine.
 	Rounding Rounding
-	// Window is the time for returns, counted from receipt; 0 means 7 days of
-	// 24 hours.
-	Window time.Duration
-	// Silver and Gold are the qualifying points, usable and not taken back,
-	// at which a membership reaches the tier. Redeeming does not lower them,
-	// and a tier once reached is kept to the end of the year. 0 means 1,000
-	// and 5,000.
+	// ReturnDays is the time for returns, in local days after receipt; 0 means 7.
+	ReturnDays int
+	// Silver and Gold are the points, usable and pending, earned and not taken
+	// back, at which a membership reaches the tier. Redeeming does not lower
+	// them, and a tier once reached is kept to the end of the year. 0 means
+	// 1,000 and 5,000.
 	Silver, Gold int64
 }
 
@@ -88,8 +87,8 @@ func (c Config) withDefaults() (Config, error) {
 	if e.PerYuan == 0 {
 		e.PerYuan = 1
 	}
-	if e.Window == 0 {
-		e.Window = 7 * 24 * time.Hour
+	if e.ReturnDays == 0 {
+		e.ReturnDays = 7
 	}
 	if e.Silver == 0 {
 		e.Silver = 1000
@@ -100,10 +99,10 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case e.PerYuan < 0 || e.PerYuan > 1000:
 		return c, fmt.Errorf("%w: Earn.PerYuan is %d, want 1 to 1000", ErrConfig, e.PerYuan)
-	case e.Rounding > ByOrder:
-		return c, fmt.Errorf("%w: Earn.Rounding is %d, want ByLine or ByOrder", ErrConfig, e.Rounding)
-	case e.Window < 0:
-		return c, fmt.Errorf("%w: Earn.Window is negative", ErrConfig)
+	case e.Rounding > ByLine:
+		return c, fmt.Errorf("%w: Earn.Rounding is %d, want ByOrder or ByLine", ErrConfig, e.Rounding)
+	case e.ReturnDays < 0 || e.ReturnDays > 365:
+		return c, fmt.Errorf("%w: Earn.ReturnDays is %d, want 1 to 365", ErrConfig, e.ReturnDays)
 	case e.Silver < 0 || e.Gold < e.Silver:
 		return c, fmt.Errorf("%w: Earn.Gold is %d, want at least Silver, which is %d", ErrConfig, e.Gold, e.Silver)
 	}

@@ -159,8 +159,8 @@ type TrapScore struct {
 	Pairs  Pairs
 }
 
-// Score compares an assignment of event IDs to profiles with the truth. Event
-// IDs that are not of this world are ignored. It takes time in proportion to
+// Score compares an assignment of event IDs to profiles with the truth; an
+// event that is not in it, or has the empty ID, is without a profile. Event IDs that are not of this world are ignored. It takes time in proportion to
 // the number of events.
 func (t *Truth) Score(assigned map[string]profile.ID) IdentityScore {
 	t.resolve()
@@ -169,7 +169,7 @@ func (t *Truth) Score(assigned map[string]profile.ID) IdentityScore {
 	var s IdentityScore
 	for i := range t.records {
 		id, ok := assigned[t.records[i].id]
-		if !ok {
+		if !ok || id == "" {
 			home[i] = -1 - int32(i)
 			if t.records[i].person >= 0 {
 				s.Missing++
@@ -272,7 +272,7 @@ func (t *Truth) homes(assigned map[string]profile.ID) (home []profile.ID, main [
 	for i := range t.records {
 		r := &t.records[i]
 		id, ok := assigned[r.id]
-		if r.cluster < 0 || !ok {
+		if r.cluster < 0 || !ok || id == "" {
 			continue
 		}
 		if counts[r.cluster] == nil {

@@ -74,6 +74,11 @@ func TestScoreOfEachEventAlone(t *testing.T) {
 	none := w.Truth().Score(nil)
 	assert.Equal(t, alone.All, none.All, "an event without a profile is one of its own")
 	assert.Equal(t, none.Events, none.Missing)
+	empty := map[string]profile.ID{}
+	for d := range w.Feed() {
+		empty[d.Event.ID] = ""
+	}
+	assert.Equal(t, none, w.Truth().Score(empty), "and so is one with the empty ID")
 }
 
 // Whoever ties together all that identifiers tell, and nothing else, has found

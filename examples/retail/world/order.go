@@ -67,8 +67,8 @@ type Return struct {
 	Refused bool
 }
 
-// Refund is money that went back. Lines are nil where it is for freight alone
-// or for goodwill.
+// Refund is money that went back. Lines are nil where it is for freight alone;
+// those of a goodwill refund stay with the customer.
 type Refund struct {
 	Fact
 	Amount  int64 // with Freight

@@ -11,20 +11,18 @@ import (
 
 // Points is what a membership must have.
 type Points struct {
-	Earned   int64 // by all receipts, before returns
-	TakenOff int64 // by returns
+	Earned   int64 // by all payments, before refunds
+	TakenOff int64 // by refunds and closed orders
 	Redeemed int64
-	Pending  int64 // earned, still within the window for returns
-	Usable   int64 // the balance; negative is debt: returned after it was spent
+	Pending  int64 // not yet received, or within the time for returns
+	Usable   int64 // the balance; negative is debt: refunded after it was spent
 	// OfGuests is the part of Earned less TakenOff that the cashier booked
 	// from guests' receipts.
 	OfGuests int64
 }
 
 // Points is the state of a card, given what happened by the first instant and
-// had been reported by the second; the zero Points for an unknown card. With
-// both instants after the last delivery it is the state after the whole feed,
-// when every award has become usable.
+// had been reported by the second; the zero Points for an unknown card.
 func (t *Truth) Points(card string, happened, arrived time.Time) Points {
 	var p Points
 	m := t.byCard[card]
@@ -35,10 +33,10 @@ func (t *Truth) Points(card string, happened, arrived time.Time) Points {
 		earned, taken := o.points(t.earn, happened, arrived)
 		p.Earned += earned
 		p.TakenOff += taken
-		if earned > 0 && o.Received.At.Add(t.earn.Window).After(happened) {
-			p.Pending += earned - taken
-		} else {
+		if o.Received.By(happened, arrived) && !happened.Before(t.earn.vests(o.Received.At)) {
 			p.Usable += earned - taken
+		} else {
+			p.Pending += earned - taken
 		}
 		if o.CashierCard {
 			p.OfGuests += earned - taken
@@ -53,8 +51,14 @@ func (t *Truth) Points(card string, happened, arrived time.Time) Points {
 	return p
 }
 
+// vests is when the points of goods received become usable.
+func (e Earn) vests(received time.Time) time.Time {
+	y, m, d := received.In(Zone).Date()
+	return time.Date(y, m, d+e.ReturnDays+1, 0, 0, 0, 0, Zone)
+}
+
 // Tier is "gold", "silver" or "" for a card, by the same two instants as
-// [Truth.Points].
+// [Truth.Points]: the highest that its points ever reached by then.
 func (t *Truth) Tier(card string, happened, arrived time.Time) string {
 	m := t.byCard[card]
 	if m == nil {
@@ -66,21 +70,25 @@ func (t *Truth) Tier(card string, happened, arrived time.Time) string {
 	}
 	var steps []step
 	for _, o := range m.orders {
-		vested := o.Received.At.Add(t.earn.Window)
-		earned, taken := o.points(t.earn, vested, arrived)
-		if earned == 0 || vested.After(happened) {
+		earned, _ := o.points(t.earn, happened, arrived)
+		if earned == 0 {
 			continue
 		}
-		steps = append(steps, step{vested, earned - taken})
-		for _, r := range o.Returns {
-			if r.At.After(vested) && r.By(happened, arrived) {
-				_, now := o.points(t.earn, r.At, arrived)
-				steps = append(steps, step{r.At, taken - now})
-				taken = now
+		steps = append(steps, step{o.Paid.At, earned})
+		var before int64
+		changes := []Fact{o.Closed}
+		for _, f := range o.Refunds {
+			changes = append(changes, f.Fact)
+		}
+		slices.SortStableFunc(changes, func(a, b Fact) int { return a.At.Compare(b.At) })
+		for _, f := range changes {
+			if f.By(happened, arrived) {
+				_, taken := o.points(t.earn, f.At, arrived)
+				steps = append(steps, step{f.At, before - taken})
+				before = taken
 			}
 		}
 	}
-	// At one instant, what vests comes before what is taken back.
 	slices.SortStableFunc(steps, func(a, b step) int { return a.at.Compare(b.at) })
 	var sum, best int64
 	for _, s := range steps {
@@ -96,28 +104,31 @@ func (t *Truth) Tier(card string, happened, arrived time.Time) string {
 	return ""
 }
 
-// points is what the order has earned by receipt, and what returns took off.
+// points is what the order has earned, and what refunds took off.
 func (o *Order) points(rule Earn, happened, arrived time.Time) (earned, taken int64) {
-	if o.card == nil || !o.Received.By(happened, arrived) || !o.Placed.By(happened, arrived) || !o.Paid.By(happened, arrived) {
+	if o.card == nil || !o.Placed.By(happened, arrived) || !o.Paid.By(happened, arrived) {
 		return 0, 0
 	}
 	base, award := o.award(rule)
 	for _, a := range award {
 		earned += a
 	}
-	for _, r := range o.Returns {
-		if !r.By(happened, arrived) {
+	if o.Closed.By(happened, arrived) {
+		return earned, earned
+	}
+	for _, f := range o.Refunds {
+		if !f.By(happened, arrived) {
 			continue
 		}
-		for _, back := range r.Lines {
+		for _, back := range f.Lines {
 			i := slices.IndexFunc(o.Lines, func(l commerce.Line) bool { return l.ID == back.ID })
 			switch {
 			case back.Quantity == o.Lines[i].Quantity:
 				taken += award[i]
-			case rule.Rounding == ByOrder:
-				taken += award[i] * back.Quantity / o.Lines[i].Quantity
+			case rule.Rounding == ByLine:
+				taken += award[i] - (base[i]-back.Net)*rule.PerYuan/100
 			default:
-				taken += award[i] - (base[i]-back.Net)/100*rule.PerYuan
+				taken += award[i] * back.Quantity / o.Lines[i].Quantity
 			}
 		}
 	}
@@ -127,26 +138,25 @@ func (o *Order) points(rule Earn, happened, arrived time.Time) (earned, taken in
 // award is the base of each line in fen, and its points.
 func (o *Order) award(rule Earn) (base, points []int64) {
 	base = make([]int64, len(o.Lines))
+	var all int64
 	for i, l := range o.Lines {
 		base[i] = l.Net
+		all += l.Net
 	}
 	for _, p := range o.Payments {
 		if p.Tender == "voucher" {
 			for i, part := range share(p.Amount, base) {
 				base[i] -= part
 			}
+			all -= p.Amount
 		}
 	}
 	if rule.Rounding == ByOrder {
-		var all int64
-		for _, b := range base {
-			all += b
-		}
-		return base, share(all/100*rule.PerYuan, base)
+		return base, share(all*rule.PerYuan/100, base)
 	}
 	points = make([]int64, len(o.Lines))
 	for i, b := range base {
-		points[i] = b / 100 * rule.PerYuan
+		points[i] = b * rule.PerYuan / 100
 	}
 	return base, points
 }
@@ -174,7 +184,7 @@ func (g *generator) redeem() {
 		for n := range poisson(r, 1.8) {
 			t := g.cal.moment(r, mini, since, g.end)
 			have := g.truth.Points(m.Card, t, t)
-			// A return that has happened and is not yet reported counts too.
+			// A refund that has happened and is not yet reported counts too.
 			have.Usable = min(have.Usable, g.truth.Points(m.Card, t, g.end.AddDate(1, 0, 0)).Usable)
 			points := have.Usable * int64(60+r.IntN(41)) / 100 / 100 * 100
 			if points < 200 {

@@ -70,12 +70,12 @@ func TestOneSeedGivesOneWorldAndAnotherSeedAnother(t *testing.T) {
 
 func TestConfigIsRefusedByField(t *testing.T) {
 	for field, cfg := range map[string]world.Config{
-		"Customers":     {Customers: -1},
-		"Start":         {Start: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
-		"Earn.PerYuan":  {Earn: world.Earn{PerYuan: -1}},
-		"Earn.Rounding": {Earn: world.Earn{Rounding: 7}},
-		"Earn.Window":   {Earn: world.Earn{Window: -1}},
-		"Earn.Gold":     {Earn: world.Earn{Gold: 10}},
+		"Customers":       {Customers: -1},
+		"Start":           {Start: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"Earn.PerYuan":    {Earn: world.Earn{PerYuan: -1}},
+		"Earn.Rounding":   {Earn: world.Earn{Rounding: 7}},
+		"Earn.ReturnDays": {Earn: world.Earn{ReturnDays: -1}},
+		"Earn.Gold":       {Earn: world.Earn{Gold: 10}},
 	} {
 		_, err := world.New(cfg)
 		require.ErrorIs(t, err, world.ErrConfig, field)
