@@ -103,6 +103,9 @@ func (g *graph) foldGolden(golden *[]candidate, c *candidate) bool {
 
 // traitsOf are the golden candidates of a profile, by trait.
 func (c *cluster) traitsOf() []candidate {
+	if c == nil {
+		return nil
+	}
 	if c.golden != nil || len(c.evidence) == 0 {
 		return c.golden
 	}

@@ -256,6 +256,10 @@ func (g *graph) observe(p *prepared) Receipt {
 
 // again answers for an event whose ID is taken.
 func (g *graph) again(rec *record, p *prepared, r Receipt) Receipt {
+	if rec.evidence == nil {
+		r.Duplicate, r.Retracted = true, true
+		return r
+	}
 	if !g.sameContent(rec, p) {
 		r.Err = ErrEventConflict
 		return r

@@ -90,22 +90,32 @@ func (s *summary) seen(n *node, since int64) *summary {
 	return &summary{entries: joinEntries(rest, []entry{{n, since}}), apart: s.apart}
 }
 
+// apartFrom are the identifiers of the far side that were declared apart from
+// one of the near side, in order.
+func (s *summary) apartFrom(far *summary) []*node {
+	var out []*node
+	for _, n := range s.apart {
+		for _, t := range n.cannot() {
+			if other := t.other(n); slices.Contains(far.apart, other) && !slices.Contains(out, other) {
+				out = append(out, other)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *node) int { return compareNames(a.name, b.name) })
+	return out
+}
+
 // verdict is why a link was refused; the zero verdict accepts it.
 type verdict struct {
 	reason Reason
 	limit  *limit // ReasonLimit
-	apart  *node  // ReasonCannotLink: the far end
 }
 
 // judge decides whether two clusters may become one. Only limits to which both
 // sides contribute count: the link must be what exceeds them.
 func judge(near, far *summary) verdict {
-	for _, n := range near.apart {
-		for _, t := range n.cannot() {
-			if other := t.other(n); slices.Contains(far.apart, other) {
-				return verdict{reason: ReasonCannotLink, apart: other}
-			}
-		}
+	if len(near.apart) > 0 && len(near.apartFrom(far)) > 0 {
+		return verdict{reason: ReasonCannotLink}
 	}
 	a, b := near.entries, far.entries
 	for len(a) > 0 && len(b) > 0 {
@@ -207,7 +217,9 @@ func (r *refusal) refusal() Refusal {
 			}
 		}
 	case ReasonCannotLink:
-		out.Witness = []Identifier{r.apart.identifier()}
+		for _, n := range r.near.apartFrom(r.far) {
+			out.Witness = append(out.Witness, n.identifier())
+		}
 	}
 	return out
 }

@@ -113,7 +113,7 @@ func (g *graph) lookup(nm name) (ID, error) {
 	switch {
 	case n == nil:
 		return "", ErrNotFound
-	case n.home != nil && n.home.namer != nil:
+	case n.home != nil && n.home.namer != nil && n.since != unseen:
 		return n.home.id(), nil
 	case n.answers():
 		return n.looksUp()
@@ -217,6 +217,9 @@ func (g *graph) profile(c *cluster) Profile {
 	slices.SortFunc(p.Traits, func(a, b Trait) int { return strings.Compare(a.Name, b.Name) })
 	p.Identifiers = make([]KnownIdentifier, 0, len(c.nodes))
 	for _, n := range c.nodes {
+		if n.since == unseen {
+			continue
+		}
 		p.Identifiers = append(p.Identifiers, KnownIdentifier{n.identifier(), time.UnixMicro(n.since).UTC(), true})
 	}
 	others := 0

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -284,6 +283,11 @@ func (d *Directory) checkEvent(e *Event, now time.Time) error {
 			}
 		}
 	}
+	if e.Order != nil {
+		if err := e.Order.Identified(e.ID, e.Time).Validate(); err != nil {
+			return fmt.Errorf("%w: Order: %w", ErrInvalidEvent, err)
+		}
+	}
 	for i := range e.Consents {
 		c := &e.Consents[i]
 		if c.Purpose == "" || len(c.Purpose) > maxName || checkText(c.Purpose) != nil {
@@ -322,10 +326,8 @@ func (g *graph) sameContent(rec *record, p *prepared) bool {
 			return false
 		}
 	}
-	if rec.more == nil || rec.more.order == nil {
-		return e.Order == nil
+	if rec.more == nil || rec.more.order == nil || e.Order == nil {
+		return e.Order == nil && (rec.more == nil || rec.more.order == nil)
 	}
-	x, errX := json.Marshal(rec.more.order)
-	y, errY := json.Marshal(cloneOrder(e.Order))
-	return e.Order != nil && errX == nil && errY == nil && string(x) == string(y)
+	return rec.more.order.Equal(*orderOf(e))
 }

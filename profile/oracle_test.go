@@ -48,6 +48,7 @@ type oracle struct {
 	sources  []string
 	ties     []oracleTie
 	unlinked map[profile.EvidenceKey]bool
+	anchors  map[profile.EvidenceKey]profile.ID // minted in order, by arrival
 
 	evidence []*oracleEvidence
 	clusters map[*oracleCluster]bool
@@ -56,7 +57,7 @@ type oracle struct {
 }
 
 func newOracle(cfg profile.Config) *oracle {
-	o := &oracle{kinds: map[string]profile.Kind{}, traits: map[string]profile.TraitRule{}, unlinked: map[profile.EvidenceKey]bool{}}
+	o := &oracle{kinds: map[string]profile.Kind{}, traits: map[string]profile.TraitRule{}, unlinked: map[profile.EvidenceKey]bool{}, anchors: map[profile.EvidenceKey]profile.ID{}}
 	for _, k := range cfg.Kinds {
 		o.kinds[k.Name] = k
 	}
@@ -156,7 +157,8 @@ func (o *oracle) merge(a, b *oracleCluster) {
 	delete(o.clusters, b)
 }
 
-func (o *oracle) apart(a, b *oracleCluster) (profile.Identifier, bool) {
+func (o *oracle) apart(a, b *oracleCluster) (string, bool) {
+	others := map[string]bool{}
 	for _, t := range o.ties {
 		if t.must {
 			continue
@@ -166,13 +168,13 @@ func (o *oracle) apart(a, b *oracleCluster) (profile.Identifier, bool) {
 		_, ba := b.since[t.a]
 		_, bb := b.since[t.b]
 		if aa && bb {
-			return t.b, true
+			others[fmt.Sprint(t.b)] = true
 		}
 		if ab && ba {
-			return t.a, true
+			others[fmt.Sprint(t.a)] = true
 		}
 	}
-	return profile.Identifier{}, false
+	return strings.Join(slices.Sorted(maps.Keys(others)), ","), len(others) > 0
 }
 
 func (o *oracle) bind(t oracleTie) {
@@ -217,7 +219,7 @@ func (o *oracle) step(e *oracleEvidence) {
 			far = &oracleCluster{since: map[profile.Identifier]int64{id: e.first}}
 		}
 		if other, apart := o.apart(home, far); apart {
-			refuse.reason, refuse.witness = profile.ReasonCannotLink, fmt.Sprint(other)
+			refuse.reason, refuse.witness = profile.ReasonCannotLink, other
 			o.refusals = append(o.refusals, refuse)
 			continue
 		}
@@ -328,7 +330,11 @@ func (o *oracle) view() view {
 			}
 		}
 		sort.Strings(ids)
-		v.profiles = append(v.profiles, profileText(events, slices.Compact(ids), o.golden(events), len(c.evidence)))
+		id := profile.ID("~")
+		for _, e := range c.evidence {
+			id = min(id, o.anchors[e.key])
+		}
+		v.profiles = append(v.profiles, string(id)+": "+profileText(events, slices.Compact(ids), o.golden(events), len(c.evidence)))
 		least := slices.MinFunc(events, func(a, b profile.Event) int { return strings.Compare(a.ID, b.ID) }).ID
 		for id, at := range c.since {
 			if at >= 0 {

@@ -65,7 +65,7 @@ func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 		}
 	}
 	if in.Order != nil || len(in.Consents) > 0 {
-		rec.more = &more{order: cloneOrder(in.Order), consents: p.consents}
+		rec.more = &more{order: orderOf(in), consents: p.consents}
 	}
 	return rec
 }
@@ -127,15 +127,17 @@ func canonical(t time.Time) time.Time {
 	return time.UnixMicro(t.UnixMicro()).UTC()
 }
 
-func cloneOrder(o *commerce.Event) *commerce.Event {
-	if o == nil {
+// orderOf copies the commerce fact of an event, with the event's ID and time
+// where it has none of its own.
+func orderOf(e *Event) *commerce.Event {
+	if e.Order == nil {
 		return nil
 	}
-	c := *o
-	c.Time, c.PromisedBy = canonical(o.Time), canonical(o.PromisedBy)
-	c.Aliases = slices.Clone(o.Aliases)
-	c.Payments = slices.Clone(o.Payments)
-	c.Lines, c.Replacement = cloneLines(o.Lines), cloneLines(o.Replacement)
+	c := e.Order.Identified(e.ID, e.Time)
+	c.Time, c.PromisedBy = canonical(c.Time), canonical(c.PromisedBy)
+	c.Aliases = slices.Clone(c.Aliases)
+	c.Payments = slices.Clone(c.Payments)
+	c.Lines, c.Replacement = cloneLines(c.Lines), cloneLines(c.Replacement)
 	return &c
 }
 

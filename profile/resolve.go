@@ -5,28 +5,6 @@ import (
 	"slices"
 )
 
-// tie is what a person declared about two identifiers.
-type tie struct {
-	a, b     *node // in order
-	must     bool
-	decision Decision
-	beaten   bool // a must-link that a cannot-link beat
-}
-
-func (t *tie) other(n *node) *node {
-	if t.a == n {
-		return t.b
-	}
-	return t.a
-}
-
-func compareTies(s, t *tie) int {
-	if c := compareNames(s.a.name, t.a.name); c != 0 {
-		return c
-	}
-	return compareNames(s.b.name, t.b.name)
-}
-
 // fold decides the links of evidence in the order of its position. It works in
 // place where nothing that it touches lies later, and else on scratch state
 // that is installed once no verdict outside its scope flips any more.
@@ -35,6 +13,7 @@ type fold struct {
 	epoch uint64 // of the scratch state; 0 in place
 
 	scope   []*cluster
+	loose   []*node // in scope whether or not a cluster there has them
 	records []*evidence
 	nodes   []*node
 	made    []*cluster
@@ -45,7 +24,7 @@ type fold struct {
 	ties     []*tie
 	beaten   []*tie
 
-	merging  []golden  // in place: the profiles that became one, as they were
+	merging  []golden // in place: the profiles that became one, as they were
 	merged   bool
 	observed *evidence // whose event caused the fold
 }
@@ -175,7 +154,9 @@ func (f *fold) refuse(r *refusal, far *cluster) {
 func (f *fold) stays(e *evidence, n *node, near *cluster) bool {
 	i := slices.IndexFunc(e.verdicts(), func(r *refusal) bool { return r.node == n })
 	r := e.verdicts()[i]
-	if r.reason != ReasonUnlinked {
+	if e.unlinked() {
+		f.updates = append(f.updates, update{refusal: r, verdict: verdict{reason: ReasonUnlinked}})
+	} else {
 		v := judge(near.limits, r.far)
 		if v.reason == 0 {
 			f.wider = n.home
@@ -399,6 +380,11 @@ func (f *fold) collect(added []*evidence, removed *evidence) bool {
 			if n.home == nil && !f.enlist(n) {
 				return false
 			}
+		}
+	}
+	for _, n := range f.loose {
+		if !f.enlist(n) {
+			return false
 		}
 	}
 	return true

@@ -96,7 +96,7 @@ func viewOf(t testing.TB, d *profile.Directory, events map[string]profile.Event)
 			}
 		}
 		sort.Strings(ids)
-		v.profiles = append(v.profiles, profileText(timeline, ids, p.Values(), p.Evidence))
+		v.profiles = append(v.profiles, string(owner)+": "+profileText(timeline, ids, p.Values(), p.Evidence))
 		for _, r := range p.Refused {
 			var witness []string
 			for _, w := range r.Witness {
@@ -120,37 +120,178 @@ func sortedIDs(events map[string]profile.Event) []string {
 	return ids
 }
 
+// model drives a directory and the oracle side by side.
+type model struct {
+	dir    *profile.Directory
+	oracle *oracle
+	events map[string]profile.Event // that stand
+	gone   map[string]bool          // retracted
+	keys   map[string]profile.EvidenceKey
+	minted int
+}
+
+func newModel(t testing.TB, cfg profile.Config) *model {
+	return &model{
+		dir: open(t, cfg), oracle: newOracle(cfg),
+		events: map[string]profile.Event{}, gone: map[string]bool{}, keys: map[string]profile.EvidenceKey{},
+	}
+}
+
+func (m *model) observe(t testing.TB, e profile.Event) {
+	t.Helper()
+	r, err := m.dir.Observe(context.Background(), e)
+	require.NoError(t, err)
+	_, known := m.events[e.ID]
+	require.Equal(t, known || m.gone[e.ID], r.Duplicate)
+	require.Equal(t, m.gone[e.ID], r.Retracted)
+	if r.Duplicate {
+		return
+	}
+	m.events[e.ID], m.keys[e.ID] = e, r.Evidence
+	if m.oracle.anchors[r.Evidence] == "" {
+		m.minted++
+		m.oracle.anchors[r.Evidence] = profile.ID(fmt.Sprintf("P%04d", m.minted))
+	}
+}
+
+func (m *model) retract(t testing.TB, id string) {
+	t.Helper()
+	require.NoError(t, m.dir.Retract(context.Background(), id, decided))
+	m.forget(id)
+}
+
+func (m *model) forget(id string) {
+	key := m.keys[id]
+	delete(m.events, id)
+	delete(m.keys, id)
+	m.gone[id] = true
+	for _, k := range m.keys {
+		if k == key {
+			return
+		}
+	}
+	delete(m.oracle.anchors, key)
+	delete(m.oracle.unlinked, key)
+}
+
+func (m *model) check(t testing.TB, after string) {
+	t.Helper()
+	m.oracle.fold(m.events, m.keys)
+	require.Equal(t, m.oracle.view(), viewOf(t, m.dir, m.events), "after "+after)
+}
+
+var decided = profile.Decision{Actor: "test", Reason: "because"}
+
 // The path event by event, in any order and with any duplication, ends where a
 // full fold of the distinct events ends; and after every single event it is
 // where a full fold of the events so far is.
 func TestOrderDoesNotMatter(t *testing.T) {
 	eachWorld(t, func(t *testing.T, rng *rand.Rand) {
 		w := chaos(rng)
-		o := newOracle(w.cfg)
 		for permutation := range 3 {
-			d := open(t, w.cfg)
+			m := newModel(t, w.cfg)
 			events := slices.Clone(w.events)
 			for range len(events) / 3 {
 				events = append(events, w.events[rng.IntN(len(w.events))])
 			}
 			rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
-			known := map[string]profile.Event{}
-			keys := map[string]profile.EvidenceKey{}
 			for _, e := range events {
-				r, err := d.Observe(t.Context(), e)
-				require.NoError(t, err)
-				_, duplicate := known[e.ID]
-				require.Equal(t, duplicate, r.Duplicate)
-				known[e.ID], keys[e.ID] = e, r.Evidence
+				m.observe(t, e)
 				if permutation == 0 {
-					o.fold(known, keys)
-					require.Equal(t, o.view(), viewOf(t, d, known), "after %s", e.ID)
+					m.check(t, e.ID)
 				}
 			}
-			o.fold(known, keys)
-			require.Equal(t, o.view(), viewOf(t, d, known))
+			m.check(t, "all")
 		}
 	})
+}
+
+// Whatever people decide between events, the state is a full fold of what
+// stands: events not retracted, links not taken away, declarations not withdrawn.
+func TestDecisionsAreExact(t *testing.T) {
+	eachWorld(t, func(t *testing.T, rng *rand.Rand) {
+		w := chaos(rng)
+		m := newModel(t, w.cfg)
+		order := rng.Perm(len(w.events))
+		for len(order) > 0 {
+			if rng.IntN(3) > 0 {
+				m.observe(t, w.events[order[0]])
+				order = order[1:]
+				continue
+			}
+			what := m.decide(t, rng)
+			m.check(t, what)
+		}
+		for _, e := range w.events {
+			m.observe(t, e) // a redelivery: what was retracted stays out
+		}
+		m.check(t, "redelivery")
+	})
+}
+
+// decide does something random to both sides.
+func (m *model) decide(t testing.TB, rng *rand.Rand) string {
+	t.Helper()
+	ctx := context.Background()
+	ids := sortedIDs(m.events)
+	if len(ids) == 0 {
+		return "nothing"
+	}
+	id := ids[rng.IntN(len(ids))]
+	key := m.keys[id]
+	switch rng.IntN(6) {
+	case 0:
+		m.retract(t, id)
+		return "retract " + id
+	case 1:
+		require.NoError(t, m.dir.RetractEvidence(ctx, key, decided))
+		for _, other := range ids {
+			if m.keys[other] == key {
+				m.forget(other)
+			}
+		}
+		return "retract evidence of " + id
+	case 2:
+		if m.oracle.unlinked[key] {
+			require.NoError(t, m.dir.Relink(ctx, key, decided))
+			delete(m.oracle.unlinked, key)
+			return "relink " + id
+		}
+		require.NoError(t, m.dir.Unlink(ctx, key, decided))
+		m.oracle.unlinked[key] = true
+		return "unlink " + id
+	}
+	var known []profile.Identifier
+	for _, id := range ids {
+		for _, i := range m.events[id].Identifiers {
+			if m.oracle.kind(i).Use == profile.Links && !m.oracle.blocked(i) {
+				known = append(known, i)
+			}
+		}
+	}
+	if len(known) == 0 {
+		return "nothing"
+	}
+	a, b := known[rng.IntN(len(known))], known[rng.IntN(len(known))]
+	if a == b {
+		return "nothing"
+	}
+	if m.oracle.compareLinks(a, b) > 0 {
+		a, b = b, a
+	}
+	tie := oracleTie{a, b, rng.IntN(2) == 0}
+	if at := slices.IndexFunc(m.oracle.ties, func(o oracleTie) bool { return o.a == a && o.b == b }); at >= 0 {
+		require.NoError(t, m.dir.Withdraw(ctx, a, b, decided))
+		m.oracle.ties = slices.DeleteFunc(m.oracle.ties, func(o oracleTie) bool { return o.a == a && o.b == b })
+		return fmt.Sprint("withdraw ", a, b)
+	}
+	if tie.must {
+		require.NoError(t, m.dir.Link(ctx, a, b, decided))
+	} else {
+		require.NoError(t, m.dir.Separate(ctx, a, b, decided))
+	}
+	m.oracle.ties = append(m.oracle.ties, tie)
+	return fmt.Sprint("declare ", tie)
 }
 
 // holding is what a reader of the feed keeps of a profile.
@@ -167,15 +308,14 @@ func holding(p profile.Profile) string {
 func TestFeedNamesAllThatChanged(t *testing.T) {
 	eachWorld(t, func(t *testing.T, rng *rand.Rand) {
 		w := chaos(rng)
-		d := open(t, w.cfg)
+		m := newModel(t, w.cfg)
 		held := map[profile.ID]string{}
 		var cursor uint64
-		known := map[string]profile.Event{}
 		read := func(id profile.ID) {
 			if id == "" {
 				return
 			}
-			p, err := d.Get(t.Context(), id)
+			p, err := m.dir.Get(t.Context(), id)
 			if errors.Is(err, profile.ErrGone) || err == nil && p.ID != id {
 				delete(held, id)
 				return
@@ -183,12 +323,16 @@ func TestFeedNamesAllThatChanged(t *testing.T) {
 			require.NoError(t, err)
 			held[id] = holding(p)
 		}
-		for _, i := range rng.Perm(len(w.events)) {
-			e := w.events[i]
-			_, err := d.Observe(t.Context(), e)
-			require.NoError(t, err)
-			known[e.ID] = e
-			for c, err := range d.Changes(t.Context(), cursor) {
+		order := rng.Perm(len(w.events))
+		for len(order) > 0 {
+			what := "event"
+			if rng.IntN(3) > 0 {
+				m.observe(t, w.events[order[0]])
+				order = order[1:]
+			} else {
+				what = m.decide(t, rng)
+			}
+			for c, err := range m.dir.Changes(t.Context(), cursor) {
 				require.NoError(t, err)
 				require.Equal(t, cursor+1, c.Seq)
 				cursor = c.Seq
@@ -196,16 +340,16 @@ func TestFeedNamesAllThatChanged(t *testing.T) {
 				read(c.Other)
 			}
 			truth := map[profile.ID]string{}
-			for id := range known {
-				_, owner, err := d.Event(t.Context(), id)
+			for id := range m.events {
+				_, owner, err := m.dir.Event(t.Context(), id)
 				require.NoError(t, err)
 				if owner != "" {
-					p, err := d.Get(t.Context(), owner)
+					p, err := m.dir.Get(t.Context(), owner)
 					require.NoError(t, err)
 					truth[owner] = holding(p)
 				}
 			}
-			require.Equal(t, truth, held, "after %s", e.ID)
+			require.Equal(t, truth, held, "after %s", what)
 		}
 	})
 }

@@ -1,0 +1,46 @@
+package profile
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cxkit/cxkit/profile/commerce"
+)
+
+// Orders folds the commerce facts in a customer's timeline to orders, in the
+// byte order of their keys, by a present or former ID; errors as for
+// [Directory.Resolve]. Facts about one order that reached other customers are
+// not in it. Orders that [commerce.Fold] refuses are left out and joined to the
+// error, beside the others. The cost is that of reading the timeline.
+func (d *Directory) Orders(ctx context.Context, id ID) ([]commerce.Order, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	facts, err := d.facts(id)
+	if err != nil {
+		return nil, err
+	}
+	orders, err := commerce.FoldAll(facts)
+	if err != nil {
+		return orders, fmt.Errorf("profile: some orders cannot be folded: %w", err)
+	}
+	return orders, nil
+}
+
+func (d *Directory) facts(id ID) ([]commerce.Event, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	c, err := d.graph.find(id)
+	if err != nil {
+		return nil, err
+	}
+	var facts []commerce.Event
+	for _, e := range c.evidence {
+		for _, rec := range e.records {
+			if rec.more != nil && rec.more.order != nil {
+				facts = append(facts, *rec.more.order)
+			}
+		}
+	}
+	return facts, nil
+}
