@@ -404,18 +404,3 @@ func (w *waitSpec) String() string {
 	}
 	return shortDuration(time.Duration(w.Deadline)) + " after the start"
 }
-
-// shortDuration writes whole days, hours and minutes without zeros: "7d", "1h30m".
-func shortDuration(d time.Duration) string {
-	if d%(24*time.Hour) == 0 && d > 0 {
-		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
-	}
-	s := d.String()
-	if len(s) > 2 && s[len(s)-2:] == "0s" && (s[len(s)-3] == 'm') {
-		s = s[:len(s)-2]
-		if len(s) > 2 && s[len(s)-2:] == "0m" && s[len(s)-3] == 'h' {
-			s = s[:len(s)-2]
-		}
-	}
-	return s
-}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -85,13 +86,27 @@ type Facts struct {
 	Arms map[string]string
 }
 
-// FromEvent makes the input that reports a profile event of a customer. The
-// event's traits do not come along: the directory answers for them.
+// FromEvent makes the input that reports a profile event of a customer. Where
+// the event carries an order and has no properties of these names itself,
+// "order_number", "promised_by" and "amount" are the order's. The event's traits
+// do not come along: the directory answers for them.
 func FromEvent(e profile.Event, customer profile.ID) Input {
-	return Input{
+	x := Input{
 		ID: e.ID, Kind: EventInput, Name: e.Name, Customer: customer, Time: e.Time,
 		Mode: e.Mode, Brand: e.Brand, Props: e.Properties, Consents: e.Consents,
 	}
+	if e.Order == nil {
+		return x
+	}
+	x.Props = profile.Values{"order_number": profile.Text(e.Order.Order.Number)}
+	if !e.Order.PromisedBy.IsZero() {
+		x.Props["promised_by"] = profile.Time(e.Order.PromisedBy)
+	}
+	if e.Order.Amount != 0 {
+		x.Props["amount"] = profile.Int(e.Order.Amount)
+	}
+	maps.Copy(x.Props, e.Properties)
+	return x
 }
 
 // Transition is a customer entering or leaving an audience, as a segment's

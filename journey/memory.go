@@ -152,8 +152,8 @@ func (m *Memory) Commit(ctx context.Context, b *Batch) error {
 	if err := m.conflict(b); err != nil {
 		return err
 	}
-	if b.Erase != "" {
-		m.erase(b.Erase)
+	for _, id := range b.Erase {
+		m.erase(id)
 	}
 	for _, row := range b.Instances {
 		m.putInstance(row)
@@ -335,12 +335,17 @@ func compareInstances(a, b *Instance) int {
 func (m *Memory) putEffect(row EffectRow) {
 	row.Version++
 	old := m.effects[row.Effect.Key]
+	position := -1 // where it is new to its customer
 	if old == nil {
 		old = &EffectRow{}
 		m.effects[row.Effect.Key] = old
-		own := m.of(row.Effect.Customer)
-		own.effects = append(own.effects, len(m.effectSeq))
+		position = len(m.effectSeq)
 		m.effectSeq = append(m.effectSeq, old)
+	} else if old.Effect.Customer != row.Effect.Customer {
+		position = slices.Index(m.effectSeq, old)
+	}
+	if own := m.of(row.Effect.Customer); position >= 0 && !slices.Contains(own.effects, position) {
+		own.effects = append(own.effects, position)
 	}
 	woken := !old.Wake.Equal(row.Wake)
 	*old = row
@@ -368,7 +373,7 @@ func (m *Memory) erase(id profile.ID) {
 		}
 	}
 	for _, i := range b.effects {
-		if row := m.effectSeq[i]; row != nil {
+		if row := m.effectSeq[i]; row != nil && row.Effect.Customer == id {
 			delete(m.effects, row.Effect.Key)
 			m.effectSeq[i] = nil
 		}
@@ -464,7 +469,7 @@ func (m *Memory) Page(ctx context.Context, q Query) (Page, error) {
 			among = own.effects
 		}
 		p.Effects, p.Next = page(m.effectSeq, among, own != nil, q, func(r *EffectRow) bool {
-			return (q.Journey == "" || r.Effect.Journey == q.Journey) && (q.Instance == "" || r.Effect.Instance == q.Instance)
+			return (q.Customer == "" || r.Effect.Customer == q.Customer) && (q.Journey == "" || r.Effect.Journey == q.Journey) && (q.Instance == "" || r.Effect.Instance == q.Instance)
 		})
 	case HistoryPage:
 		var among []int

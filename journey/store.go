@@ -130,6 +130,9 @@ type ContactRow struct {
 	Customer profile.ID
 	Version  uint64
 	Row      contact.Row
+	// Former are customers that were merged into this one; some of their rows
+	// stay under the ID that they were written with.
+	Former []profile.ID
 }
 
 // EntryKey names a customer's entries into a journey with one correlation key.
@@ -178,8 +181,8 @@ type Batch struct {
 	Entries     []EntryRow
 	Definitions []DefinitionRow
 	History     []Record
-	// Erase removes every row of a customer, before the rest is written.
-	Erase profile.ID
+	// Erase removes every row of these customers, before the rest is written.
+	Erase []profile.ID
 }
 
 // Claim asks for due rows.

@@ -3,7 +3,6 @@ package journey
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cxkit/cxkit/journey/contact"
@@ -31,15 +30,6 @@ func (e *Engine) unit(now time.Time, f *Found) *unit {
 		u.rows = append(u.rows, &f.Instances[i])
 	}
 	return u
-}
-
-// row is the instance in this unit, nil if it is not there.
-func (u *unit) row(id string) *InstanceRow {
-	i := slices.IndexFunc(u.rows, func(r *InstanceRow) bool { return r.Instance.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return u.rows[i]
 }
 
 // touch marks an instance to be written.
@@ -186,7 +176,7 @@ func (u *unit) commit(ctx context.Context) error {
 
 func (u *unit) empty() bool {
 	b := &u.batch
-	return b.Input == nil && b.Erase == "" && len(b.Instances)+len(b.Effects)+len(b.Contacts)+len(b.Entries)+len(b.History) == 0
+	return b.Input == nil && len(b.Erase)+len(b.Instances)+len(b.Effects)+len(b.Contacts)+len(b.Entries)+len(b.History) == 0
 }
 
 // again runs an attempt until it meets no one else's commit.

@@ -356,3 +356,30 @@ func (s *Scenario) Timeline(c *Customer) string {
 	}
 	return b.String()
 }
+
+// State is where the customer's latest open instance stands; "" where none is open.
+func (s *Scenario) State(c *Customer) string {
+	s.t.Helper()
+	instances, err := s.world.instances(c.id)
+	s.must(err)
+	for i := len(instances) - 1; i >= 0; i-- {
+		if instances[i].Open() {
+			return instances[i].State
+		}
+	}
+	return ""
+}
+
+// Sent lists what has gone out to the customer so far: every confirmed message.
+func (s *Scenario) Sent(c *Customer) []journey.Record {
+	s.t.Helper()
+	records, err := s.world.records(c.id)
+	s.must(err)
+	var out []journey.Record
+	for _, r := range records {
+		if r.EffectKind == journey.MessageEffect && r.State == journey.Confirmed {
+			out = append(out, r)
+		}
+	}
+	return out
+}
