@@ -133,7 +133,7 @@ func TestWelcomeIsNotForOldEnrolments(t *testing.T) {
 	an := s.Customer("an").Consent("service")
 	an.Backfilled("2026-03-15 10:00", "member.joined", "card", "M-2")
 	s.ExpectState(an, "greet")
-	s.Within(30*day).ExpectEnded(an, "quiet") // moved, but nothing was sent
+	s.Within(70*day).ExpectEnded(an, "quiet") // moved, but nothing was sent
 	if sent := s.Sent(an); len(sent) != 0 {
 		t.Errorf("sent to a backfilled member: %v", sent)
 	}
