@@ -215,13 +215,13 @@ func phoneDigits(value string) (digits string, plus bool, reason Reason) {
 	}
 	buf := make([]byte, 0, 24)
 	run, masked, extended := 0, false, false
-	for i, r := range value {
+	for _, r := range value {
 		switch {
 		case r >= '0' && r <= '9':
 			buf = append(buf, byte(r))
 			run++
 			continue
-		case r == '+' && i == 0:
+		case r == '+' && len(buf) == 0 && !plus:
 			plus = true
 		case r == '*' || r == 'x' || r == 'X' || r == '#' || r == '•' || r == '●' || r == '?':
 			// 138****1234 and 138xxxx1234 hide digits; 13800138000x12 extends.
