@@ -116,7 +116,7 @@ func (g *generator) after(p *person, o *Order, tell tell, ch channel) {
 }
 
 func (g *generator) sendsBack(r *rand.Rand, o *Order, ch channel) bool {
-	share := g.catalogue.returns[o.Lines[0].Category]
+	share := g.catalog.returns[o.Lines[0].Category]
 	if ch == till {
 		share /= 4
 	}

@@ -58,7 +58,7 @@ func (g *generator) buy(p *person, x purchase) {
 		before := t.Add(-minutes(r, 25, 55))
 		g.view(p, brand, ch, before, 1+r.IntN(3), ids, nil)
 		o.Cart = g.newCart()
-		products := g.catalogue.products[brand]
+		products := g.catalog.products[brand]
 		i := slices.IndexFunc(products, func(x product) bool { return x.sku == o.Lines[0].SKU })
 		g.fillCart(p, brand, ch, t.Add(-minutes(r, 2, 10)), ids, o.Cart, products[i])
 	}

@@ -93,13 +93,13 @@ var ranges = [2][]assortment{
 	},
 }
 
-type catalogue struct {
+type catalog struct {
 	products [2][]product
 	returns  map[string]float64
 }
 
-func newCatalogue(h hasher) catalogue {
-	c := catalogue{returns: map[string]float64{}}
+func newCatalogue(h hasher) catalog {
+	c := catalog{returns: map[string]float64{}}
 	for b := range brands {
 		for _, l := range ranges[b] {
 			c.returns[l.category] = l.returnShare

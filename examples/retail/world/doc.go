@@ -9,7 +9,7 @@
 //   - A group with two brands, lumen (clothes and shoes) and hearth (kitchen
 //     appliances), sells through a mini program per brand, an app, a web shop,
 //     two marketplaces (tmall, jd) and eight outlets with tills, tablets and
-//     shop assistants; it has a call centre.
+//     shop assistants; it has a call center.
 //   - A [Person] is a human being. They have phones (for a time), a WeChat
 //     account, devices, browsers that forget their cookie, and at most one
 //     membership card per brand. Visitors browse and never say who they are.
@@ -18,7 +18,7 @@
 //     somebody else, marketplace buyers behind masks, a cashier who books
 //     guests' receipts on a card of their own, identifiers typed badly.
 //   - The feed is in order of arrival. Of the deliveries 2.5 % are late by
-//     hours to days, 0.2 % by up to two weeks, 1.5 % come again; enrolments of
+//     hours to days, 0.2 % by up to two weeks, 1.5 % come again; enrollments of
 //     the sales day come two days later and all at once.
 //   - The names of the events and what the loop needs of their properties stand
 //     in package feed. Where they apply there are also card (the membership that
@@ -29,6 +29,6 @@
 //     each order the sum of Net + Freight = the sum of Payments, and refunds
 //     never exceed payments.
 //
-// Everything follows from [Config.Seed]. A World is read-only after [New] and
-// safe for concurrent use.
+// Everything follows from [Config.Seed]. After [New] only [World.React] changes
+// a World; without it a World is safe for concurrent use.
 package world

@@ -357,7 +357,7 @@ func (g *generator) browse(p *person, brand int, ch channel, t time.Time) {
 
 // view emits n views from t on; with a product given, all are of that one.
 func (g *generator) view(p *person, brand int, ch channel, t time.Time, n int, ids []profile.Identifier, one *product) time.Time {
-	products := g.catalogue.products[brand]
+	products := g.catalog.products[brand]
 	for range n {
 		item := one
 		if item == nil {
@@ -374,7 +374,7 @@ func (g *generator) view(p *person, brand int, ch channel, t time.Time, n int, i
 
 // hesitate comes back to one product three or four times within two days.
 func (g *generator) hesitate(p *person, brand int, ch channel, t time.Time) {
-	products := g.catalogue.products[brand]
+	products := g.catalog.products[brand]
 	item := &products[p.r.IntN(len(products))]
 	ids := p.seen(ch, brand, t, g.signs(p, ch, brand, t))
 	for range 3 + p.r.IntN(2) {
@@ -386,7 +386,7 @@ func (g *generator) hesitate(p *person, brand int, ch channel, t time.Time) {
 // abandon fills a cart and leaves it; some come back to it by themselves, at a
 // till the next day or where it stands.
 func (g *generator) abandon(p *person, brand int, ch channel, t time.Time) {
-	products := g.catalogue.products[brand]
+	products := g.catalog.products[brand]
 	ids := p.seen(ch, brand, t, g.signs(p, ch, brand, t))
 	t = g.view(p, brand, ch, t, 1+p.r.IntN(3), ids, nil)
 	item := products[p.r.IntN(len(products))]

@@ -144,7 +144,7 @@ func sum(payments []commerce.Payment) int64 {
 
 // basket fills the lines, the freight and the payments of o.
 func (g *generator) basket(r *rand.Rand, o *Order, x purchase) {
-	products, ch := g.catalogue.products[x.brand], x.ch
+	products, ch := g.catalog.products[x.brand], x.ch
 	for i := range 1 + pick(r, []float64{0, 0.58, 0.85, 0.96, 1}, 0, 4) {
 		p := products[r.IntN(len(products))]
 		if i == 0 && x.item != nil {

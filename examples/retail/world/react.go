@@ -60,7 +60,7 @@ func (w *World) React(eventID, message string, at time.Time) []feed.Delivery {
 	}
 	if message == CartMessage || message == HesitationMessage {
 		x.cart = cause.property("cart_id")
-		products := g.catalogue.products[x.brand]
+		products := g.catalog.products[x.brand]
 		if j := slices.IndexFunc(products, func(c product) bool { return c.sku == cause.property("sku") }); j >= 0 {
 			x.item = &products[j]
 		}

@@ -35,7 +35,7 @@ func New(cfg Config) (*World, error) {
 		World:      &World{start: start, end: end, truth: &Truth{start: start, end: end, earn: cfg.Earn}},
 		h:          h,
 		cal:        newCalendar(start, end),
-		catalogue:  newCatalogue(h),
+		catalog:    newCatalogue(h),
 		special:    map[profile.Identifier]Trap{},
 		reassigned: map[string]time.Time{},
 		reactions:  map[string][]feed.Delivery{},
@@ -83,7 +83,7 @@ type generator struct {
 	*World
 	h          hasher
 	cal        *calendar
-	catalogue  catalogue
+	catalog    catalog
 	people     []*person
 	members    []*Membership
 	orders     []*Order

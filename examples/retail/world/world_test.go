@@ -256,7 +256,7 @@ func TestTheYearHasItsSeasons(t *testing.T) {
 			}
 		}
 	}
-	assert.Positive(t, enrolled, "enrolments of the sales day")
+	assert.Positive(t, enrolled, "enrollments of the sales day")
 	assert.Equal(t, enrolled, late, "come late and in bulk")
 }
 
