@@ -9,6 +9,7 @@ type counts struct {
 	tiers                          int
 	refusedRedemptions             int
 	lateAnswers                    int
+	reactions                      int
 	cost                           int64
 }
 

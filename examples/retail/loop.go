@@ -36,7 +36,7 @@ type loop struct {
 	customers *profile.Directory
 	audiences *segment.Engine
 	journeys  *journey.Engine
-	outbox    *journey.Memory
+	campaigns []string
 	surveys   *feedback.Collector
 	desk      *care.Desk
 	office    *care.Calendar
@@ -45,6 +45,7 @@ type loop struct {
 	orders    map[commerce.Key][]commerce.Event // the shop's own order table
 	early     map[string][]profile.Event        // word of a case that is not open yet, by case
 	seen      uint64                            // transitions handed to the journeys
+	causes    map[string]string                 // the event that started a journey's instance
 	scheduled agenda                            // what happens outside because of what was done here
 	world     outside
 	count     counts
@@ -65,7 +66,7 @@ type setting struct {
 }
 
 func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
-	l := &loop{now: start, clubs: map[string]*club{}, orders: map[commerce.Key][]commerce.Event{}, early: map[string][]profile.Event{}, world: s.world}
+	l := &loop{now: start, clubs: map[string]*club{}, orders: map[commerce.Key][]commerce.Event{}, early: map[string][]profile.Event{}, causes: map[string]string{}, world: s.world}
 	clock := func() time.Time { return l.now }
 	var err error
 
@@ -82,9 +83,8 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		}
 	}
 
-	l.outbox = journey.NewMemory()
 	if l.journeys, err = journey.New(journey.Config{
-		Store: l.outbox, Now: clock, Contact: shop.ContactPolicy(),
+		Now: clock, Contact: shop.ContactPolicy(),
 		Channels: map[string]journey.Port{
 			"wechat": l.channel(), "push": l.channel(), "sms": l.channel(), "email": l.channel(),
 		},
@@ -98,9 +98,14 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		return nil, err
 	}
 	for _, b := range campaign.All() {
-		if err := l.journeys.Deploy(ctx, b); err != nil {
+		d, err := b.Build()
+		if err != nil {
 			return nil, err
 		}
+		if err := l.journeys.Deploy(ctx, d); err != nil {
+			return nil, err
+		}
+		l.campaigns = append(l.campaigns, d.Name())
 	}
 
 	if l.office, err = care.NewCalendar(shop.ServiceHours()); err != nil {
@@ -208,9 +213,11 @@ func (l *loop) take(ctx context.Context, e profile.Event) error {
 		return err
 	}
 	if id != "" {
-		if _, err := l.journeys.Ingest(ctx, input(e, id)); err != nil {
+		moved, err := l.journeys.Ingest(ctx, input(e, id))
+		if err != nil {
 			return err
 		}
+		l.caused(moved, e.ID)
 	}
 	if e.Order != nil {
 		if err := l.order(ctx, e, id); err != nil {
@@ -230,15 +237,26 @@ func (l *loop) react(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := l.journeys.IngestTransition(ctx, journey.Transition{
+		moved, err := l.journeys.IngestTransition(ctx, journey.Transition{
 			ID: t.ID, Audience: t.Segment, Customer: t.Customer, Entered: t.Kind == segment.Entered,
 			EffectiveAt: t.EffectiveAt, DetectedAt: t.DetectedAt, Mode: t.Mode,
-		}); err != nil {
+		})
+		if err != nil {
 			return err
 		}
+		l.caused(moved, t.Cause.Event)
 		l.seen = t.Seq
 	}
 	return nil
+}
+
+// caused notes which event started an instance: the outside reacts to that.
+func (l *loop) caused(moved journey.Receipt, event string) {
+	for _, instance := range moved.Instances {
+		if l.causes[instance] == "" {
+			l.causes[instance] = event
+		}
+	}
 }
 
 // input is an event as the journeys see it: with the promised day of its order.

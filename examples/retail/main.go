@@ -1,47 +1,66 @@
+// Command retail runs the closed loop of cxkit over twelve months of a retail
+// group: a generated year by default, or the public Olist or CDNOW files.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
-	"time"
+	"os/signal"
 
-	"github.com/cxkit/cxkit/examples/retail/shop"
+	"github.com/cxkit/cxkit/examples/retail/progress"
+	"github.com/cxkit/cxkit/examples/retail/report"
 	"github.com/cxkit/cxkit/examples/retail/world"
 )
 
 func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "retail:", err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "retail:", err)
+		}
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
-	w, err := world.New(world.Config{Earn: world.Earn{Rounding: world.ByOrder}})
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("retail", flag.ContinueOnError)
+	seed := flags.Uint64("seed", 1, "the generated year")
+	customers := flags.Int("customers", 0, "persons in the generated year; 0 is 4,000")
+	olistDir := flags.String("olist", "", "read the Olist files in this `DIR` instead")
+	cdnowFile := flags.String("cdnow", "", "read this CDNOW `FILE` instead")
+	out := flags.String("o", "report.html", "where the report goes")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	bar := progress.New(os.Stdout)
+	var r report.Report
+	var err, doubt error
+	switch {
+	case *olistDir != "":
+		r, doubt, err = fromOlist(ctx, *olistDir, bar)
+	case *cdnowFile != "":
+		r, doubt, err = fromCDNOW(ctx, *cdnowFile, bar)
+	default:
+		r, err = generated(ctx, world.Config{Seed: *seed, Customers: *customers}, bar)
+	}
+	bar.Close()
 	if err != nil {
 		return err
 	}
-	var tablets []string
-	for _, o := range w.Outlets() {
-		tablets = append(tablets, o.Tablets...)
+	if err := r.Text(os.Stdout); err != nil {
+		return err
 	}
-	clubs := map[string]shop.Club{}
-	for _, b := range []string{world.Lumen, world.Hearth} {
-		clubs[b] = shop.Club{Program: b, Currency: "CNY", Zone: "Asia/Shanghai", ReturnDays: 7, Silver: 1000, Gold: 3000}
-	}
-	t0 := time.Now()
-	l, err := newLoop(ctx, w.Start().AddDate(-2, 0, 0), setting{tablets: tablets, clubs: clubs, zone: "Asia/Shanghai", world: nobody{}})
+	file, err := os.Create(*out)
 	if err != nil {
 		return err
 	}
-	n := 0
-	err = l.run(ctx, w.Feed(), w.End(), func() {
-		n++
-		if n%10000 == 0 {
-			fmt.Println(n, l.now.Format("2006-01-02"), time.Since(t0))
-		}
-	})
-	fmt.Println(n, time.Since(t0), fmt.Sprintf("%+v", l.count))
-	return err
+	if err := errors.Join(r.HTML(file), file.Close()); err != nil {
+		return err
+	}
+	fmt.Printf("\nThe same with pictures: %s\n", *out)
+	return doubt
 }

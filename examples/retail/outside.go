@@ -23,6 +23,9 @@ type outside interface {
 	// Respond answers a survey that was sent because of an event; ok is false
 	// where no answer comes.
 	Respond(eventID, survey string, at time.Time) (a answer, ok bool)
+	// React is what a message does to whom it reaches: what they do because of
+	// it, as further deliveries.
+	React(eventID, category string, at time.Time) []feed.Delivery
 }
 
 // answer is what a customer says to a survey, and how long after the invitation.
@@ -36,6 +39,8 @@ type answer struct {
 type nobody struct{}
 
 func (nobody) Respond(string, string, time.Time) (answer, bool) { return answer{}, false }
+
+func (nobody) React(string, string, time.Time) []feed.Delivery { return nil }
 
 // appointment is something that happens outside at a later time.
 type appointment struct {
@@ -79,10 +84,14 @@ func (a *agenda) next() time.Time {
 	return a.list[0].at
 }
 
-// channel is a gateway that takes every message.
+// channel is a gateway that takes every message, to a customer who may react.
 func (l *loop) channel() journey.Port {
 	return journey.Port{HonorsKeys: true, Handle: func(_ context.Context, d journey.Dispatch) journey.Answer {
 		l.count.cost += d.Cost
+		for _, later := range l.world.React(l.causes[d.Effect.Instance], d.Effect.Category, l.now) {
+			l.scheduled.add(later.At, func(ctx context.Context) error { return l.take(ctx, later.Event) })
+			l.count.reactions++
+		}
 		return journey.Confirm(d.Key)
 	}}
 }
