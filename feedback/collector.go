@@ -33,6 +33,10 @@ type Config struct {
 	// included, so that cadence and budgets hold across merged profiles; nil
 	// means the ID alone.
 	SameAs func(ctx context.Context, id profile.ID) ([]profile.ID, error)
+	// Mask takes personal data out of texts and comments before they are
+	// stored; text.Mask is one. It must give equal texts for equal ones. Nil
+	// stores texts as they come.
+	Mask func(text string) string
 }
 
 // Collector invites customers and records what they answer. It is safe for
@@ -46,6 +50,7 @@ type Collector struct {
 	hold    time.Duration
 	keep    time.Duration
 	sameAs  func(ctx context.Context, id profile.ID) ([]profile.ID, error)
+	mask    func(text string) string
 }
 
 // New returns a collector; the error matches [ErrInvalid] and names the field.
@@ -53,7 +58,7 @@ func New(cfg Config) (*Collector, error) {
 	c := &Collector{
 		store: cfg.Store, now: cfg.Now, surveys: make(map[string]Survey, len(cfg.Surveys)),
 		budgets: slices.Clone(cfg.Budgets), checks: maps.Clone(cfg.Checks), hold: cfg.Hold,
-		keep: keepTouches, sameAs: cfg.SameAs,
+		keep: keepTouches, sameAs: cfg.SameAs, mask: cfg.Mask,
 	}
 	if c.store == nil {
 		c.store = NewMemory()
@@ -358,6 +363,12 @@ func (c *Collector) Record(ctx context.Context, r Response) (Response, error) {
 		return Response{}, err
 	}
 	r.RecordedAt = micro(c.now())
+	if c.mask != nil {
+		for key, a := range r.Answers {
+			a.Text = c.mask(a.Text)
+			r.Answers[key] = a
+		}
+	}
 	return retry(ctx, func() (Response, error) { return c.record(ctx, s, r) })
 }
 

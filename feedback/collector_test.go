@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxkit/cxkit/feedback"
+	"github.com/cxkit/cxkit/feedback/text"
 	"github.com/cxkit/cxkit/profile"
 	"github.com/cxkit/cxkit/profile/commerce"
 )
@@ -480,4 +481,18 @@ func TestTheDefaultClockWorksInABubble(t *testing.T) {
 		}
 		assert.Equal(t, 5, given)
 	})
+}
+
+func TestCommentsAreMaskedBeforeTheyAreStored(t *testing.T) {
+	c := collect(t, feedback.Config{Surveys: []feedback.Survey{nps("s", feedback.Transactional)}, Mask: text.Mask})
+	r := feedback.Response{ID: "r", Survey: "s", Time: noon, Answers: map[string]feedback.Answer{
+		"recommend": feedback.Rate(3).Because("请打13800138000"), "why": feedback.Say("li@example.com"),
+	}}
+	for range 2 {
+		got, err := c.Record(t.Context(), r)
+		require.NoError(t, err)
+		assert.Equal(t, "请打[phone]", got.Answers["recommend"].Text)
+		assert.Equal(t, "[email]", got.Answers["why"].Text)
+	}
+	assert.Equal(t, "li@example.com", r.Answers["why"].Text, "the caller's response is untouched")
 }

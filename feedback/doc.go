@@ -19,6 +19,7 @@
 // NPS (how was this purchase) are different instruments. A survey says which
 // it is, and nothing in this package or in score adds the two up.
 //
-// The subpackages: score turns responses into figures with intervals, care
-// runs the cases that follow from them.
+// The subpackages: score turns responses into figures with intervals, charts and
+// drivers, care runs the cases that follow from them, text finds topics in
+// comments and takes personal data out of them.
 package feedback

@@ -35,6 +35,10 @@ type Config struct {
 	// SameAs gives all IDs under which a customer is on record, former ones
 	// included; nil means the ID alone.
 	SameAs func(ctx context.Context, id profile.ID) ([]profile.ID, error)
+	// Mask takes personal data out of texts and notes before they are stored;
+	// text.Mask is one. It must give equal texts for equal ones. Nil stores
+	// texts as they come.
+	Mask func(text string) string
 }
 
 // Desk runs cases. It is safe for concurrent use; several desks may share a store.
@@ -48,19 +52,23 @@ type Desk struct {
 	notify   func(ctx context.Context, n Notice) error
 	deferred bool // notices wait for RunDue
 	sameAs   func(ctx context.Context, id profile.ID) ([]profile.ID, error)
+	mask     func(text string) string
 }
 
 // New returns a desk; the error matches [ErrInvalid] and names the field.
 func New(cfg Config) (*Desk, error) {
 	d := &Desk{
 		store: cfg.Store, now: cfg.Now, flows: map[Kind]Flow{}, clocks: maps.Clone(cfg.Calendars),
-		rules: slices.Clone(cfg.Rules), notify: cfg.Notify, sameAs: cfg.SameAs,
+		rules: slices.Clone(cfg.Rules), notify: cfg.Notify, sameAs: cfg.SameAs, mask: cfg.Mask,
 	}
 	if d.store == nil {
 		d.store = NewMemory()
 	}
 	if d.now == nil {
 		d.now = time.Now
+	}
+	if d.mask == nil {
+		d.mask = func(text string) string { return text }
 	}
 	for _, k := range []Kind{Complaint, Return, Exchange, Repair, Request} {
 		d.flows[k], _ = DefaultFlow(k)
@@ -122,7 +130,7 @@ func (d *Desk) Open(ctx context.Context, o Opening) (Case, error) {
 	if !ok {
 		return Case{}, fmt.Errorf("%w: opening: no flow for kind %q", ErrInvalid, o.Kind)
 	}
-	o.Time = micro(o.Time)
+	o.Time, o.Text = micro(o.Time), d.mask(o.Text)
 	c, err := retry(ctx, func() (Case, error) {
 		got, err := d.store.Get(ctx, Keys{Cases: []string{o.ID}})
 		if err != nil {
@@ -174,7 +182,7 @@ func (d *Desk) Act(ctx context.Context, a Action) (Case, error) {
 	if err := a.validate(); err != nil {
 		return Case{}, err
 	}
-	a.Time, a.Promise = micro(a.Time), micro(a.Promise)
+	a.Time, a.Promise, a.Note = micro(a.Time), micro(a.Promise), d.mask(a.Note)
 	c, err := retry(ctx, func() (Case, error) {
 		loans := slices.DeleteFunc([]string{a.Lend, a.Reclaim}, func(s string) bool { return s == "" })
 		got, err := d.store.Get(ctx, Keys{Cases: []string{a.Case}, Loans: loans})
