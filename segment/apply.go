@@ -99,7 +99,12 @@ func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err err
 		}
 	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
 		for _, id := range []profile.ID{c.Profile, c.Other} {
-			if id == "" {
+			switch {
+			case id == "":
+				continue
+			case c.Kind == profile.Merged && id == c.Other, c.Kind == profile.Erased:
+				// Whoever has the ID by now comes with changes to come.
+				in.loaded = append(in.loaded, loadedRecord{id: id})
 				continue
 			}
 			r, there, err := e.load(ctx, id, c.Seq)

@@ -227,7 +227,7 @@ func (e *Engine) advance(now int64) {
 // look evaluates a leaf of a customer at the clock, sets when to look again,
 // and notes the segments concerned if the answer is another.
 func (e *Engine) look(l *leafState, d uint32) {
-	holds, until := l.leaf.eval(view{e, d}, e.clock)
+	holds, until := l.leaf.eval(view{e, d, true}, e.clock)
 	if until != never {
 		if place := l.due.at(d); *place == 0 || until < *place {
 			*place = until
@@ -333,7 +333,7 @@ func (e *Engine) effective(s *segmentState, d uint32, in bool, why cause) int64 
 	if from >= e.clock || why.Kind == ByTime || !e.alive.has(d) {
 		return min(from, e.clock)
 	}
-	v := view{e, d}
+	v := view{e, d, false}
 	since := from
 	now, until := eval(v, s.root, from)
 	for until <= e.clock {
@@ -350,6 +350,9 @@ func (e *Engine) effective(s *segmentState, d uint32, in bool, why cause) int64 
 type view struct {
 	e *Engine
 	d uint32
+	// live takes other segments as they stand at the clock: their changes come
+	// as turns, not by the instant of the next change.
+	live bool
 }
 
 func (v view) key() profile.ID { return v.e.keys[v.d] }
@@ -366,8 +369,8 @@ func (v view) run(s *stream) run {
 }
 
 func (v view) member(c *compiled, t int64) (bool, int64) {
-	if s := v.e.segments[c.def.Name]; s != nil && s.compiled == c && t == v.e.clock {
-		return s.members.has(v.d), never
+	if v.live {
+		return v.e.segments[c.def.Name].members.has(v.d), never
 	}
 	return eval(v, c.root, t)
 }

@@ -94,11 +94,9 @@ func (t *Transition) identify() {
 	part(t.Definition)
 	part(string(t.Customer))
 	b = append(b, byte(t.Kind), byte(t.Cause.Kind))
-	if t.Cause.Change != 0 {
-		b = binary.AppendUvarint(b, t.Cause.Change)
-	} else {
-		b = binary.AppendVarint(b, t.EffectiveAt.UnixMicro())
-	}
+	part(t.Cause.Event)
+	b = binary.AppendUvarint(b, t.Cause.Change)
+	b = binary.AppendVarint(b, t.EffectiveAt.UnixMicro())
 	sum := sha256.Sum256(b)
 	t.ID = hex.EncodeToString(sum[:16])
 }

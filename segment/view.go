@@ -107,9 +107,9 @@ func (e *Engine) foresee(d uint32) facts {
 		}
 	}
 	if events == nil {
-		return view{e, d}
+		return view{e, d, false}
 	}
-	return foresight{view{e, d}, events}
+	return foresight{view{e, d, false}, events}
 }
 
 // foresight is a view with the events that are known to come.
