@@ -208,17 +208,15 @@ func (e *Engine) apply(c *profile.Change, in input) {
 }
 
 func (e *Engine) known(id profile.ID) bool {
-	d, ok := e.numbers[id]
+	d, ok := e.dict.find(id)
 	return ok && e.alive.has(d)
 }
 
 // admit gives the number of a customer, who comes to be if need be.
 func (e *Engine) admit(id profile.ID) uint32 {
-	d, ok := e.numbers[id]
+	d, ok := e.dict.find(id)
 	if !ok {
-		d = uint32(len(e.keys))
-		e.keys = append(e.keys, id)
-		e.numbers[id] = d
+		d = e.dict.add(id)
 	}
 	if e.alive.set(d, true) {
 		for _, s := range e.topology {
@@ -312,7 +310,7 @@ func (e *Engine) fill(d uint32, past []profile.Event, columns []*seriesColumn) {
 
 // dismiss ends a customer.
 func (e *Engine) dismiss(id profile.ID) {
-	d, ok := e.numbers[id]
+	d, ok := e.dict.find(id)
 	if !ok || !e.alive.set(d, false) {
 		return
 	}
@@ -335,7 +333,7 @@ func (e *Engine) dismiss(id profile.ID) {
 // forget removes what still names a customer who was erased: transitions
 // stay, without the customer.
 func (e *Engine) forget(id profile.ID) {
-	d, ok := e.numbers[id]
+	d, ok := e.dict.find(id)
 	if !ok {
 		return
 	}
@@ -347,8 +345,7 @@ func (e *Engine) forget(id profile.ID) {
 			e.transitions[i].Customer = ""
 		}
 	}
-	e.keys[d] = ""
-	delete(e.numbers, id)
+	e.dict.remove(id)
 }
 
 // Erase forgets a customer as an erasure in the feed does: who was a member

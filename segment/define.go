@@ -81,12 +81,11 @@ func (e *Engine) gather(ctx context.Context, c *compiled) (n needs, err error) {
 	if n.attrs == nil && n.series == nil {
 		return n, nil
 	}
-	for d, id := range e.keys {
-		d := uint32(d)
+	for d := range e.dict.len() {
 		if !e.alive.has(d) {
 			continue
 		}
-		r, there, err := e.load(ctx, id, e.position)
+		r, there, err := e.load(ctx, e.dict.key(d), e.position)
 		if err != nil {
 			return n, err
 		}
@@ -143,8 +142,9 @@ func (e *Engine) install(c *compiled, n needs) {
 	e.bind(c.root)
 	s.blank, _ = eval(blankFacts{}, c.root, 0)
 	e.segments[c.def.Name] = s
+	e.names.Store(c.def.Name, s)
 	e.topology = append(e.topology, s)
-	for d := range uint32(len(e.keys)) {
+	for d := range e.dict.len() {
 		if !e.alive.has(d) {
 			continue
 		}
@@ -240,12 +240,13 @@ func (e *Engine) Drop(ctx context.Context, now time.Time, segment string) error 
 	}
 	e.advance(micros(now))
 	why := cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
-	for d := range uint32(len(e.keys)) {
+	for d := range e.dict.len() {
 		if s.members.has(d) {
 			e.turn(s, d, false, e.clock, e.clock, why)
 		}
 	}
 	delete(e.segments, segment)
+	e.names.Delete(segment)
 	e.topology = slices.Delete(e.topology, s.order, s.order+1)
 	for i, t := range e.topology {
 		t.order = i

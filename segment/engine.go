@@ -40,9 +40,8 @@ type Engine struct {
 	clock    int64  // everything due up to and including it is done
 	position uint64 // last change applied
 
-	keys    []profile.ID // by dense number
-	numbers map[profile.ID]uint32
-	alive   bitset
+	dict  *dictionary
+	alive bitmap // those who are there; others were merged away or erased
 
 	catalog  *catalog
 	attrs    map[string]*attrColumn
@@ -53,6 +52,7 @@ type Engine struct {
 	leaves   map[*leaf]*leafState
 	segments map[string]*segmentState
 	topology []*segmentState // each after those that it is made of
+	names    sync.Map        // name to *segmentState, for readers that do not wait
 
 	timers  timerHeap
 	waiting futureHeap
@@ -67,8 +67,7 @@ type Engine struct {
 type segmentState struct {
 	*compiled
 	order   int // in the topology
-	members bitset
-	size    int
+	members bitmap
 	blank   bool         // whether a customer of whom nothing is known belongs
 	asLeaf  []*leafState // leaves of others that read this one
 	leaves  []*leafState
@@ -79,7 +78,7 @@ type segmentState struct {
 // New makes an engine without segments.
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
-		history: cfg.History, numbers: map[profile.ID]uint32{}, catalog: newCatalog(),
+		history: cfg.History, dict: newDictionary(), catalog: newCatalog(),
 		attrs: map[string]*attrColumn{}, byEvent: map[string][]*seriesColumn{},
 		leaves: map[*leaf]*leafState{}, segments: map[string]*segmentState{},
 		epochs: map[uint32]int{},
@@ -306,13 +305,10 @@ func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected in
 	kind := Exited
 	if in {
 		kind = Entered
-		s.size++
-	} else {
-		s.size--
 	}
 	s.turns[d] = append(s.turns[d], effective)
 	t := Transition{
-		Seq: uint64(len(e.transitions)) + 1, Segment: s.def.Name, Definition: s.hash, Customer: e.keys[d], Kind: kind,
+		Seq: uint64(len(e.transitions)) + 1, Segment: s.def.Name, Definition: s.hash, Customer: e.dict.key(d), Kind: kind,
 		EffectiveAt: instant(effective), DetectedAt: instant(detected), Cause: why.Cause, Mode: why.mode,
 	}
 	t.identify()
@@ -355,7 +351,7 @@ type view struct {
 	live bool
 }
 
-func (v view) key() profile.ID { return v.e.keys[v.d] }
+func (v view) key() profile.ID { return v.e.dict.key(v.d) }
 
 func (v view) attr(name string) profile.Value {
 	if c := v.e.attrs[name]; c != nil {
@@ -414,7 +410,7 @@ func (e *Engine) Explain(ctx context.Context, segment string, id profile.ID, t t
 	if s == nil {
 		return Explanation{}, fmt.Errorf("%w: %s", ErrUnknownSegment, segment)
 	}
-	d, ok := e.numbers[id]
+	d, ok := e.dict.find(id)
 	if !ok || !e.alive.has(d) {
 		return Explanation{}, ErrUnknownCustomer
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // ErrUnknownCustomer reports a customer whom the engine does not know.
 var ErrUnknownCustomer = errors.New("segment: unknown customer")
 
-// View is a live look at one segment.
+// View is a live look at one segment, whatever definition it has at the time.
 type View struct {
 	e    *Engine
 	name string
@@ -21,31 +22,49 @@ type View struct {
 
 // View gives a live look at a segment. The error matches [ErrUnknownSegment].
 func (e *Engine) View(segment string) (*View, error) {
-	e.state.RLock()
-	defer e.state.RUnlock()
-	if e.segments[segment] == nil {
+	v := &View{e, segment}
+	if v.segment() == nil {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownSegment, segment)
 	}
-	return &View{e, segment}, nil
+	return v, nil
 }
 
-// Len is the number of members at the engine's clock, 0 once the segment is dropped.
+// segment finds the state without waiting, nil once the segment is dropped.
+func (v *View) segment() *segmentState {
+	s, ok := v.e.names.Load(v.name)
+	if !ok {
+		return nil
+	}
+	return s.(*segmentState)
+}
+
+// Len is the number of members at the engine's clock, 0 once the segment is
+// dropped. It never waits.
 func (v *View) Len() int {
-	v.e.state.RLock()
-	defer v.e.state.RUnlock()
-	if s := v.e.segments[v.name]; s != nil {
-		return s.size
+	if s := v.segment(); s != nil {
+		return s.members.len()
 	}
 	return 0
 }
 
-// Contains reports whether the customer is a member at the engine's clock.
+// Contains reports whether the customer is a member at the engine's clock. It
+// never waits, not even for the engine.
 func (v *View) Contains(id profile.ID) bool {
-	v.e.state.RLock()
-	defer v.e.state.RUnlock()
-	s := v.e.segments[v.name]
-	d, ok := v.e.numbers[id]
+	s := v.segment()
+	d, ok := v.e.dict.find(id)
 	return s != nil && ok && s.members.has(d)
+}
+
+// Audience is the members at the engine's clock, as an immutable set. The error
+// matches [ErrUnknownSegment].
+func (v *View) Audience() (*Audience, error) {
+	v.e.state.Lock()
+	defer v.e.state.Unlock()
+	s := v.e.segments[v.name]
+	if s == nil {
+		return nil, fmt.Errorf("%w: %s", ErrUnknownSegment, v.name)
+	}
+	return &Audience{dict: v.e.dict, set: s.members.snapshot(), at: instant(v.e.clock)}, nil
 }
 
 // ContainsAt reports whether the customer is a member at t. For t before the
@@ -81,7 +100,7 @@ func (v *View) containsAt(id profile.ID, t time.Time) (in, known bool, err error
 	if s == nil {
 		return false, false, fmt.Errorf("%w: %s", ErrUnknownSegment, v.name)
 	}
-	d, ok := e.numbers[id]
+	d, ok := e.dict.find(id)
 	switch {
 	case !ok:
 		return false, false, nil
@@ -106,42 +125,61 @@ func (e *Engine) foresee(d uint32) facts {
 			events = append(events, f.event)
 		}
 	}
+	v := view{e, d, false}
 	if events == nil {
-		return view{e, d, false}
+		return v
 	}
-	return foresight{view{e, d, false}, events}
+	f := &foresight{view: v, coming: events, runs: map[*stream]run{}}
+	for i := range events {
+		fact, ok := orderFactOf(&events[i])
+		if !ok {
+			continue
+		}
+		if f.book == nil {
+			f.book = &orderBook{}
+			if have := e.orders[d]; have != nil {
+				f.book.groups = slices.Clone(have.groups)
+			}
+		}
+		f.book.add(fact)
+	}
+	return f
 }
 
 // foresight is a view with the events that are known to come.
 type foresight struct {
 	view
 	coming []profile.Event
+	book   *orderBook // nil where no order event comes
+	runs   map[*stream]run
 }
 
-func (f foresight) run(s *stream) run {
-	r := f.view.run(s)
-	if s.source != sourceEvents {
-		book := &orderBook{}
-		if have := f.e.orders[f.d]; have != nil {
-			book.groups = append(book.groups, have.groups...)
-		}
-		for i := range f.coming {
-			if fact, ok := orderFactOf(&f.coming[i]); ok {
-				book.add(fact)
-			}
-		}
-		return s.runOf(nil, book.stretches())
+func (f *foresight) run(s *stream) run {
+	r, ok := f.runs[s]
+	if !ok {
+		r = f.merge(s)
+		f.runs[s] = r
 	}
-	extra := s.runOf(f.coming, nil)
+	return r
+}
+
+func (f *foresight) merge(s *stream) run {
+	if s.source != sourceEvents {
+		if f.book == nil {
+			return f.view.run(s)
+		}
+		return s.runOf(nil, f.book.stretches())
+	}
+	r, extra := f.view.run(s), s.runOf(f.coming, nil)
 	if extra.len() == 0 {
 		return r
 	}
-	all := run{at: append(append([]int64(nil), r.at...), extra.at...)}
+	all := run{at: slices.Concat(r.at, extra.at)}
 	if s.property != "" {
-		all.val = append(append([]profile.Value(nil), r.val...), extra.val...)
+		all.val = slices.Concat(r.val, extra.val)
 	}
 	all.sort()
 	return all
 }
 
-func (f foresight) member(c *compiled, t int64) (bool, int64) { return eval(f, c.root, t) }
+func (f *foresight) member(c *compiled, t int64) (bool, int64) { return eval(f, c.root, t) }
