@@ -198,6 +198,9 @@ func (l *loop) pass(ctx context.Context, until time.Time) error {
 // take is the way of one event through the packages.
 func (l *loop) take(ctx context.Context, e profile.Event) error {
 	l.count.deliveries++
+	if e.Name == feed.PhoneReassigned {
+		return nil // a notice about a number, from nobody
+	}
 	receipt, err := l.customers.Observe(ctx, e)
 	switch {
 	case errors.Is(err, profile.ErrNoIdentifier):

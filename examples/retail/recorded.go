@@ -50,12 +50,14 @@ func (r recording) replay(ctx context.Context, bar *progress.Progress) (*loop, p
 	return l, p, s, err
 }
 
-var _ = fmt.Sprint
-var _ = cdnow.Source
-var _ = olist.Source
-var _ feedback.Query
-var _ loyalty.AsOf
-var _ profile.ID
+var (
+	_ = fmt.Sprint
+	_ = cdnow.Source
+	_ = olist.Source
+	_ feedback.Query
+	_ loyalty.AsOf
+	_ profile.ID
+)
 
 func fromOlist(ctx context.Context, dir string, bar *progress.Progress) (report.Report, error, error) {
 	return report.Report{}, nil, nil

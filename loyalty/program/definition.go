@@ -34,6 +34,19 @@ type Definition struct {
 	Tiers *Ladder `json:"tiers,omitempty"`
 }
 
+// Basis says what of an order a rule counts.
+type Basis string
+
+// The bases.
+const (
+	// Goods is what the customer paid for the lines that match, without
+	// freight. It is the default.
+	Goods Basis = ""
+	// Paid is all that the customer paid for the order, freight and charges
+	// included, as one sum; such a rule names no categories.
+	Paid Basis = "paid"
+)
+
 // Rule gives Points for every Per minor units that the customer paid for the
 // lines that match. The award of an order is rounded down as a whole and then
 // split over its lines by largest remainder.
@@ -45,6 +58,8 @@ type Rule struct {
 	// Points per Per minor units of the currency; both positive.
 	Points int64 `json:"points"`
 	Per    int64 `json:"per"`
+	// On is what is counted: Goods, the default, or Paid.
+	On Basis `json:"on,omitempty"`
 	// Currency restricts the rule to orders in it; empty is any.
 	Currency string `json:"currency,omitempty"`
 	// Categories restricts the rule to lines of these; empty is all. Exclude
@@ -141,6 +156,12 @@ func (d *Definition) fill() error {
 		}
 		if !r.Until.IsZero() && !r.From.Before(r.Until) {
 			return invalid("rules[%d].until is not after from", i)
+		}
+		if r.On != Goods && r.On != Paid {
+			return invalid("rules[%d].on must be empty or %q", i, Paid)
+		}
+		if r.On == Paid && len(r.Categories)+len(r.Exclude) > 0 {
+			return invalid("rules[%d] counts all that was paid and cannot choose categories", i)
 		}
 		if r.Unit == "" {
 			r.Unit = loyalty.Points

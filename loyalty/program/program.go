@@ -114,6 +114,9 @@ const (
 	Historic   Skip = "history is filled in"
 	NoRule     Skip = "no rule matches"
 	NothingDue Skip = "nothing was paid or is left to earn on"
+	// NotSettled orders are given an award once what was bought and how it
+	// was paid are both known.
+	NotSettled Skip = "its lines or its payment are not known yet"
 )
 
 // Apply brings the ledger in line with an order of the member that holds the
@@ -199,8 +202,12 @@ func (p *Program) give(ctx context.Context, account string, r *Rule, o commerce.
 		done.Skipped = Historic
 		return nil, nil
 	}
-	if closed := o.ClosedAt; !closed.IsZero() {
+	if !o.ClosedAt.IsZero() {
 		done.Skipped = NothingDue
+		return nil, nil
+	}
+	if !settled(o) {
+		done.Skipped = NotSettled
 		return nil, nil
 	}
 	tier := ""
@@ -238,6 +245,14 @@ func (p *Program) give(ctx context.Context, account string, r *Rule, o commerce.
 	return &a, err
 }
 
+// settled reports whether it is known what was bought and by which tenders it
+// was paid. An award stands as first recorded, so it waits for facts that come
+// late; of a completed order nothing more is expected.
+func settled(o commerce.Order) bool {
+	ordered := len(o.Lines) > 0 || !o.PlacedAt.IsZero() || !o.CompletedAt.IsZero()
+	return ordered && !o.PaidAt.IsZero()
+}
+
 func (r *Rule) matches(o commerce.Order, tier string) bool {
 	return (r.Currency == "" || r.Currency == o.Currency) &&
 		!o.BoughtAt.Before(r.From) && (r.Until.IsZero() || o.BoughtAt.Before(r.Until)) &&
@@ -250,24 +265,17 @@ func (r *Rule) award(o commerce.Order, tier string, excluded []string) ([]loyalt
 	if !r.matches(o, tier) {
 		return nil, nil
 	}
-	basis, err := eligible(o, excluded)
+	basis, err := eligible(o, excluded, r.On)
 	if err != nil {
 		return nil, err
 	}
 	var lines []loyalty.EarnLine
 	var weights []int64
 	var total int64
-	for i := range o.Lines {
-		l := &o.Lines[i]
-		if !l.Since.IsZero() || basis[i] == 0 || slices.Contains(r.Exclude, l.Category) ||
-			len(r.Categories) > 0 && !slices.Contains(r.Categories, l.Category) {
-			continue
-		}
-		lines = append(lines, loyalty.EarnLine{Line: lineRef(l.ID), Basis: basis[i]})
-		weights = append(weights, basis[i])
-		total += basis[i]
+	if r.On == Goods {
+		lines, weights, total = r.lines(o, basis)
 	}
-	if len(o.Lines) == 0 {
+	if r.On == Paid || len(o.Lines) == 0 {
 		// An order of which no line is known earns on what was paid for it.
 		lines, weights, total = []loyalty.EarnLine{{Line: wholeOrder, Basis: basis[0]}}, basis, basis[0]
 	}
@@ -283,6 +291,21 @@ func (r *Rule) award(o commerce.Order, tier string, excluded []string) ([]loyalt
 		lines[i].Amount = shares[i]
 	}
 	return lines, nil
+}
+
+// lines are the order lines that the rule is about, with what was paid for each.
+func (r *Rule) lines(o commerce.Order, basis []int64) (lines []loyalty.EarnLine, weights []int64, total int64) {
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		if !l.Since.IsZero() || basis[i] == 0 || slices.Contains(r.Exclude, l.Category) ||
+			len(r.Categories) > 0 && !slices.Contains(r.Categories, l.Category) {
+			continue
+		}
+		lines = append(lines, loyalty.EarnLine{Line: lineRef(l.ID), Basis: basis[i]})
+		weights = append(weights, basis[i])
+		total += basis[i]
+	}
+	return lines, weights, total
 }
 
 // wholeOrder names the line of an award for an order without known lines.
@@ -304,13 +327,14 @@ func (r *Rule) points(basis int64) (int64, error) {
 }
 
 // eligible is, line by line, what the customer paid by tenders that earn: the
-// net amount less a fair share of the other tenders. Of an order without lines it is one figure.
-func eligible(o commerce.Order, excluded []string) ([]int64, error) {
+// net amount less a fair share of the other tenders. On all that was paid, and
+// of an order without lines, it is one figure.
+func eligible(o commerce.Order, excluded []string, on Basis) ([]int64, error) {
 	var other int64
 	for _, t := range excluded {
 		other += o.PaidBy(t)
 	}
-	if len(o.Lines) == 0 {
+	if len(o.Lines) == 0 || on == Paid {
 		return []int64{max(o.Paid()-other, 0)}, nil
 	}
 	nets := make([]int64, len(o.Lines))
@@ -400,7 +424,7 @@ func returned(o commerce.Order, l loyalty.AwardLine) (int64, error) {
 		return l.Basis, nil
 	}
 	net, refunded := int64(0), int64(0)
-	if l.Line == wholeOrder && len(o.Lines) == 0 {
+	if l.Line == wholeOrder {
 		net = o.Paid()
 		for _, r := range o.Refunds {
 			refunded += r.Amount

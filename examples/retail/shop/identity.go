@@ -9,21 +9,21 @@ import (
 // Kinds says which identifiers make a customer, strongest first.
 //
 // The numbers by which a marketplace names a buyer for one order or one week
-// stay with their event: they would tie strangers together. The tablets in the
+// find that order's events and tie nothing else to them. The tablets in the
 // shops are known and blocked; a device that nobody has told us of is held in
 // check by the limits of the stronger kinds.
 func Kinds(tablets []string) []profile.Kind {
 	return []profile.Kind{
-		{Name: "member", Priority: 10, Limit: 1, PerScope: true},
-		{Name: "wechat.unionid", Priority: 20, Limit: 1, PerScope: true},
-		{Name: "phone", Priority: 30, Limit: 2, Normalizer: "phone.cn", Blocked: []string{"13800000000"}},
-		{Name: "email", Priority: 40, Limit: 3, Normalizer: "email"},
-		{Name: "wechat.openid", Priority: 50, Limit: 1, PerScope: true},
+		{Name: "wechat.unionid", Priority: 10, Limit: 1, PerScope: true},
+		{Name: "wechat.openid", Priority: 20, Limit: 1, PerScope: true},
+		{Name: "member", Priority: 30, Limit: 1, PerScope: true},
+		{Name: "phone", Priority: 40, Limit: 2, Normalizer: "phone.cn", Blocked: []string{"13800000000"}},
+		{Name: "email", Priority: 50, Limit: 3, Normalizer: "email"},
 		{Name: "wecom.external", Priority: 60, Limit: 1, PerScope: true},
 		{Name: "device", Priority: 100, Blocked: tablets},
 		{Name: "cookie", Priority: 110},
-		{Name: "tmall.oaid", Use: profile.Kept, Priority: 200},
-		{Name: "jd.xid", Use: profile.Kept, Priority: 210},
+		{Name: "tmall.oaid", Use: profile.LooksUp, Priority: 200},
+		{Name: "jd.xid", Use: profile.LooksUp, Priority: 210},
 		{Name: olist.PersonKind, Priority: 300},
 		{Name: olist.OrderTokenKind, Use: profile.Kept, Priority: 310},
 		{Name: cdnow.PersonKind, Priority: 320},

@@ -13,14 +13,19 @@ const Qualifying loyalty.Unit = "qualifying"
 
 // Club is the loyalty program of a brand.
 type Club struct {
-	Program    string
-	Currency   string
-	Zone       string
+	Program  string
+	Currency string
+	Zone     string
+	// On is what of an order earns; ReturnDays is how long it can be returned.
+	On         program.Basis
 	ReturnDays int
 	// ExpireMonths is how long points live; 0 is for ever.
 	ExpireMonths int
-	// Silver and Gold are the qualifying points of the tiers.
+	// Silver and Gold are the qualifying points of the tiers, TierMonths the
+	// time over which they count and after which a tier is reviewed; 0 is all
+	// time and never.
 	Silver, Gold int64
+	TierMonths   int
 }
 
 // Ledger is the configuration of the club's ledger on a store that all clubs share.
@@ -48,12 +53,12 @@ func (c Club) Rules() program.Definition {
 	return program.Definition{
 		Version: "2025-07",
 		Rules: []program.Rule{
-			{Name: "purchase", Points: 1, Per: 100, Currency: c.Currency},
-			{Name: "tier", Unit: Qualifying, Points: 1, Per: 100, Currency: c.Currency},
+			{Name: "purchase", Points: 1, Per: 100, Currency: c.Currency, On: c.On},
+			{Name: "tier", Unit: Qualifying, Points: 1, Per: 100, Currency: c.Currency, On: c.On, AtOnce: true},
 		},
 		ReturnDays: c.ReturnDays,
 		Tiers: &program.Ladder{
-			Unit: Qualifying, WindowMonths: 12, ReviewMonths: 12,
+			Unit: Qualifying, WindowMonths: c.TierMonths, ReviewMonths: c.TierMonths,
 			Tiers: []program.Tier{{Name: "silver", Threshold: c.Silver}, {Name: "gold", Threshold: c.Gold}},
 		},
 	}

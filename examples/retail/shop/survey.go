@@ -26,21 +26,21 @@ func Surveys() ([]feedback.Survey, []feedback.Budget) {
 		return feedback.Question{Key: key, Kind: k, Scale: feedback.UsualScale(k)}
 	}
 	return []feedback.Survey{
-			{
-				Name: PurchaseNPS, Program: feedback.Transactional,
-				Questions: []feedback.Question{rated("recommend", feedback.NPS), why},
-				Cadence:   90 * day, MaxAge: 7 * day, Exclude: []string{OpenCase},
-			},
-			{
-				Name: ServiceCSAT, Program: feedback.Transactional,
-				Questions: []feedback.Question{rated("satisfied", feedback.CSAT), why},
-				Cadence:   14 * day, MaxAge: 3 * day,
-			},
-			{
-				Name: Reviews, Program: feedback.Transactional,
-				Questions: []feedback.Question{rated("stars", feedback.Stars), why},
-			},
-		}, []feedback.Budget{
-			{Name: "twice in thirty days", Limit: 2, Window: 30 * day},
-		}
+		{
+			Name: PurchaseNPS, Program: feedback.Transactional,
+			Questions: []feedback.Question{rated("recommend", feedback.NPS), why},
+			Cadence:   90 * day, MaxAge: 7 * day, Exclude: []string{OpenCase},
+		},
+		{
+			Name: ServiceCSAT, Program: feedback.Transactional,
+			Questions: []feedback.Question{rated("satisfied", feedback.CSAT), why},
+			Cadence:   14 * day, MaxAge: 3 * day,
+		},
+		{
+			Name: Reviews, Program: feedback.Transactional,
+			Questions: []feedback.Question{rated("stars", feedback.Stars), why},
+		},
+	}, []feedback.Budget{
+		{Name: "twice in thirty days", Limit: 2, Window: 30 * day},
+	}
 }
