@@ -154,10 +154,15 @@ func (c *Collector) Invite(ctx context.Context, r Request) (Invitation, error) {
 			return Invitation{}, err
 		}
 		if len(got.Invitations) > 0 {
-			if first := got.Invitations[0]; r.sameAs(first.Request) {
-				return first, nil
+			first := got.Invitations[0]
+			same, err := c.isSame(ctx, r.Customer, first.Customer)
+			if err != nil {
+				return Invitation{}, err
 			}
-			return Invitation{}, fmt.Errorf("%w: request", ErrMismatch)
+			if !same || !r.sameAs(first.Request) {
+				return Invitation{}, fmt.Errorf("%w: request", ErrMismatch)
+			}
+			return first, nil
 		}
 		inv, contacts, err := c.decide(ctx, s, r)
 		if err != nil {
@@ -257,6 +262,16 @@ func (c *Collector) known(ctx context.Context, id profile.ID) ([]profile.ID, err
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), nil
+}
+
+// isSame reports whether a customer as stated now is the one on record; "" is
+// anyone.
+func (c *Collector) isSame(ctx context.Context, stated, recorded profile.ID) (bool, error) {
+	if stated == "" || stated == recorded {
+		return true, nil
+	}
+	ids, err := c.known(ctx, stated)
+	return slices.Contains(ids, recorded), err
 }
 
 func ownContact(contacts []Contact, id profile.ID) int {
@@ -378,10 +393,15 @@ func (c *Collector) record(ctx context.Context, s Survey, r Response) (Response,
 		return Response{}, err
 	}
 	if len(got.Responses) > 0 {
-		if first := got.Responses[0]; first.Erased || r.sameAs(first) {
-			return first, nil
+		first := got.Responses[0]
+		same, err := c.isSame(ctx, r.Customer, first.Customer)
+		if err != nil {
+			return Response{}, err
 		}
-		return Response{}, fmt.Errorf("%w: response", ErrMismatch)
+		if !first.Erased && (!same || !r.sameAs(first)) {
+			return Response{}, fmt.Errorf("%w: response", ErrMismatch)
+		}
+		return first, nil
 	}
 	var put Records
 	if r.Invitation != "" {
@@ -392,14 +412,12 @@ func (c *Collector) record(ctx context.Context, s Survey, r Response) (Response,
 		if err != nil {
 			return Response{}, err
 		}
-		if r.Customer != "" && r.Customer != inv.Customer {
-			same, err := c.known(ctx, inv.Customer)
-			if err != nil {
-				return Response{}, err
-			}
-			if !slices.Contains(same, r.Customer) {
-				return Response{}, fmt.Errorf("%w: the invitation is another customer's", ErrInvalid)
-			}
+		same, err := c.isSame(ctx, r.Customer, inv.Customer)
+		if err != nil {
+			return Response{}, err
+		}
+		if !same {
+			return Response{}, fmt.Errorf("%w: the invitation is another customer's", ErrInvalid)
 		}
 		if r.Customer == "" {
 			r.Customer = inv.Customer

@@ -17,7 +17,8 @@ type Request struct {
 	Survey string `json:"survey"`
 	// Customer is who would be asked.
 	Customer profile.ID `json:"customer"`
-	// Time is when the invitation would go out; zero means [Config.Now].
+	// Time is when the invitation would go out; zero means [Config.Now]. A
+	// request repeated at another time is the same request.
 	Time time.Time `json:"time"`
 	// Mode is Live or Backfill; a backfill is always withheld.
 	Mode profile.Mode `json:"mode,omitempty"`
@@ -44,13 +45,11 @@ func (r Request) validate() error {
 	return nil
 }
 
-// sameAs reports whether a request repeats the recorded one, the mode aside.
+// sameAs reports whether a request repeats the recorded one: the same survey
+// and occasion. When it is asked again, and in which mode, does not matter; the
+// customer is compared by the collector, which knows their other IDs.
 func (r Request) sameAs(stored Request) bool {
-	if r.Time.IsZero() {
-		r.Time = stored.Time
-	}
-	r.Mode = stored.Mode
-	return r == stored
+	return r.Survey == stored.Survey && r.Occasion == stored.Occasion
 }
 
 // State is where an invitation stands.

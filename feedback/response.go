@@ -238,10 +238,10 @@ func (r Response) validateKeys() error {
 }
 
 // sameAs reports whether a delivery repeats the record: everything that the
-// caller states, but for the mode and what an invitation filled in.
+// caller states, but for the mode and what an invitation filled in. The
+// customer is compared by the collector, which knows their other IDs.
 func (r Response) sameAs(stored Response) bool {
 	return r.Survey == stored.Survey && r.Invitation == stored.Invitation && r.Time.Equal(stored.Time) &&
-		(r.Customer == "" || r.Customer == stored.Customer) &&
 		r.Occasion.filledFrom(stored.Occasion) == stored.Occasion &&
 		maps.EqualFunc(r.Answers, stored.Answers, Answer.equal)
 }

@@ -22,8 +22,9 @@ var (
 	ErrNotFound = errors.New("care: not found")
 	// ErrNotAllowed reports a verb that the state of the case does not allow.
 	ErrNotAllowed = errors.New("care: not allowed in this state")
-	// ErrOutOfOrder reports an action before the last one on the case.
-	ErrOutOfOrder = errors.New("care: action before the last one")
+	// ErrOutOfOrder reports an action that arrived late and does not fit in
+	// before what was done since, or lies before the opening.
+	ErrOutOfOrder = errors.New("care: action does not fit into what was done since")
 	// ErrLoaner reports a loaner that is out when it must not be, or is not
 	// out when it should be.
 	ErrLoaner = errors.New("care: loaner")
@@ -68,7 +69,7 @@ type Action struct {
 	// ID is unique within the case.
 	ID   string `json:"id"`
 	Case string `json:"case"`
-	// Time is when it was done, not before the last action on the case.
+	// Time is when it was done, not before the case was opened.
 	Time  time.Time    `json:"time"`
 	Mode  profile.Mode `json:"mode,omitempty"`
 	Actor string       `json:"actor,omitempty"`

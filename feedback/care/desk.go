@@ -126,8 +126,7 @@ func (d *Desk) Open(ctx context.Context, o Opening) (Case, error) {
 	if err := o.validate(); err != nil {
 		return Case{}, err
 	}
-	flow, ok := d.flows[o.Kind]
-	if !ok {
+	if _, ok := d.flows[o.Kind]; !ok {
 		return Case{}, fmt.Errorf("%w: opening: no flow for kind %q", ErrInvalid, o.Kind)
 	}
 	o.Time, o.Text = micro(o.Time), d.mask(o.Text)
@@ -146,7 +145,7 @@ func (d *Desk) Open(ctx context.Context, o Opening) (Case, error) {
 			return Case{}, fmt.Errorf("%w: case", ErrMismatch)
 		}
 		now := micro(d.now())
-		c := Case{Opening: o, State: flow.Start, Phase: flow.States[flow.Start], RecordedAt: now}
+		c := d.opened(o, now)
 		if o.Mode == profile.Live {
 			c.Clocks = d.clocksFor(o)
 		}
@@ -175,7 +174,10 @@ func (d *Desk) clocksFor(o Opening) []Clock {
 }
 
 // Act does something on a case. What has lapsed by the time of the action is
-// settled first. Repeating an action changes nothing and returns the case as it
+// settled first. An action that arrives after later ones is put in its place:
+// the case becomes what it would be had all come in order (clocks are counted
+// again, by the calendars of today), unless what was done since would then not
+// have been possible, or a loaner moves. Notices that went out stay out. Repeating an action changes nothing and returns the case as it
 // is. Errors: [ErrInvalid], [ErrNotFound], [ErrNotAllowed], [ErrOutOfOrder],
 // [ErrLoaner], [ErrMismatch], those of the store; the case is unchanged then.
 func (d *Desk) Act(ctx context.Context, a Action) (Case, error) {
@@ -225,10 +227,29 @@ func (c *Case) repeats(a Action) (bool, error) {
 
 // apply does the action on c and returns the loans that changed.
 func (d *Desk) apply(c *Case, a Action, loans []Loan) ([]Loan, error) {
-	if a.Time.Before(c.lastTime()) {
-		return nil, fmt.Errorf("%w: case", ErrOutOfOrder)
-	}
 	now := micro(d.now())
+	var changed []Loan
+	var err error
+	at := len(c.History)
+	if a.Time.Before(c.lastTime()) {
+		at, err = d.insert(c, a, now)
+	} else {
+		d.announce(c, a.Time, now)
+		changed, err = d.step(c, a, loans, now)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.announce(c, c.lastTime(), now)
+	entry := c.History[at]
+	n := c.notice("act/"+a.ID, Acted, a.Time, now, max(a.Mode, c.Mode))
+	n.Verb, n.From, n.To = a.Verb, entry.From, entry.To
+	d.post(c, n)
+	return changed, nil
+}
+
+// step does an action that is not before the last one.
+func (d *Desk) step(c *Case, a Action, loans []Loan, recorded time.Time) ([]Loan, error) {
 	flow := d.flows[c.Kind]
 	to := c.State
 	if a.Verb != "" {
@@ -239,8 +260,7 @@ func (d *Desk) apply(c *Case, a Action, loans []Loan) ([]Loan, error) {
 		to = next
 	}
 	d.clocks.settle(c, a.Time)
-	d.announce(c, a.Time, now)
-	entry := Entry{Action: a, From: c.State, To: to, RecordedAt: now}
+	entry := Entry{Action: a, From: c.State, To: to, RecordedAt: recorded}
 	c.State, c.Phase = to, flow.States[to]
 	if a.Assign != "" {
 		c.Assignee = a.Assign
@@ -257,10 +277,39 @@ func (d *Desk) apply(c *Case, a Action, loans []Loan) ([]Loan, error) {
 	}
 	c.align(a.Time, a.Reply)
 	c.History = append(c.History, entry)
-	n := c.notice("act/"+a.ID, Acted, a.Time, now, max(a.Mode, c.Mode))
-	n.Verb, n.From, n.To = a.Verb, entry.From, entry.To
-	d.post(c, n)
 	return changed, nil
+}
+
+// insert puts an action that arrived late in its place, before what was done
+// after it, and folds the case again from its opening. It fails if what was
+// done since is then not possible any more.
+func (d *Desk) insert(c *Case, a Action, now time.Time) (at int, err error) {
+	if a.Time.Before(c.Time) || a.Lend != "" || a.Reclaim != "" || c.Erased {
+		return 0, fmt.Errorf("%w: case", ErrOutOfOrder)
+	}
+	at = slices.IndexFunc(c.History, func(e Entry) bool { return e.Time.After(a.Time) })
+	again := d.opened(c.Opening, c.RecordedAt)
+	again.Clocks = make([]Clock, len(c.Clocks))
+	for i, k := range c.Clocks {
+		again.Clocks[i].Target = k.Target
+	}
+	again.align(c.Time, false)
+	again.Pending, again.Announced, again.Version = c.Pending, c.Announced, c.Version
+	for _, e := range slices.Insert(slices.Clone(c.History), at, Entry{Action: a, RecordedAt: now}) {
+		// The loans of the past stand: only this case's own account is kept.
+		loans := []Loan{{Item: e.Reclaim, Case: c.ID}, {Item: e.Lend}}
+		if _, err := d.step(&again, e.Action, loans, e.RecordedAt); err != nil {
+			return 0, fmt.Errorf("%w: what was done since does not fit: %w", ErrOutOfOrder, err)
+		}
+	}
+	*c = again
+	return at, nil
+}
+
+// opened is a case as it begins, without clocks.
+func (d *Desk) opened(o Opening, recorded time.Time) Case {
+	flow := d.flows[o.Kind]
+	return Case{Opening: o, State: flow.Start, Phase: flow.States[flow.Start], RecordedAt: recorded}
 }
 
 // moveLoaner lends and reclaims, and refuses to close a case whose loaner is out.

@@ -108,7 +108,9 @@ func (l Lapse) key() string { return fmt.Sprintf("%s/%d/%d", l.Target, l.Round, 
 
 // announcement names the lapse with its instant: a late report of a pause moves
 // a lapse that was announced already, and the true one is announced again.
-func (l Lapse) announcement() string { return fmt.Sprintf("%s@%d", l.key(), l.At.UnixMicro()) }
+func (l Lapse) announcement() string {
+	return fmt.Sprintf("%s/%d@%d", l.Target, l.Percent, l.At.UnixMicro())
+}
 
 // clockwork gives the calendars by name; around the clock for "".
 type clockwork map[string]*Calendar
