@@ -387,9 +387,21 @@ func (e *Engine) location(name string) *time.Location {
 	return loc
 }
 
+// zoneOf is the customer's time zone: their own, else the definition's, else
+// the contact policy's.
+func (e *Engine) zoneOf(d *Definition, row *contact.Row) *time.Location {
+	if loc := e.location(row.Zone); loc != nil {
+		return loc
+	}
+	if d.spec.Zone != "" {
+		return d.zone
+	}
+	return e.gate.Zone()
+}
+
 // facts asks the world what a step may need to know.
-func (e *Engine) facts(ctx context.Context, n *Needs, customer profile.ID, row *contact.Row, at time.Time) (Facts, error) {
-	f := Facts{Zone: e.location(row.Zone)}
+func (e *Engine) facts(ctx context.Context, d *Definition, n *Needs, customer profile.ID, row *contact.Row, at time.Time) (Facts, error) {
+	f := Facts{Zone: e.zoneOf(d, row)}
 	if n.None() {
 		return f, nil
 	}

@@ -37,7 +37,7 @@ func (e *Engine) Explain(ctx context.Context, instance string) (Explanation, err
 	if f.Instance == nil {
 		return Explanation{}, fmt.Errorf("%w: instance", ErrNotFound)
 	}
-	x := Explanation{Row: *f.Instance, Location: time.UTC}
+	x := Explanation{Row: *f.Instance}
 	in := &x.Row.Instance
 	d, err := e.version(ctx, DefinitionKey{in.Journey, in.Version})
 	if err != nil {
@@ -48,16 +48,14 @@ func (e *Engine) Explain(ctx context.Context, instance string) (Explanation, err
 	if err != nil {
 		return Explanation{}, err
 	}
-	if x.Location = e.location(c.Contact.Row.Zone); x.Location == nil {
-		x.Location = d.zone
-	}
+	x.Location = e.zoneOf(d, &c.Contact.Row)
 	if i := d.stateOf(in); i >= 0 {
 		s := &d.states[i]
 		if s.spec.Title != "" {
 			x.StateIs = s.spec.Title
 		}
 		if in.Status == Active {
-			facts, err := e.facts(ctx, &s.needs, in.Customer, &c.Contact.Row, e.now())
+			facts, err := e.facts(ctx, d, &s.needs, in.Customer, &c.Contact.Row, e.now())
 			if err != nil {
 				return Explanation{}, err
 			}

@@ -71,17 +71,22 @@ func (r Record) String() string {
 			b.WriteString(" (" + r.Cause + ")")
 		}
 	case EffectRecord:
-		fmt.Fprintf(&b, "%s %s", r.EffectKind, r.Name)
-		if r.State == Pending && r.Decision.Verdict == 0 {
-			b.WriteString(" planned")
-		} else if r.Decision.Verdict != 0 && r.State != Confirmed {
-			b.WriteString(" " + r.Decision.String())
-		}
-		if r.State != Pending && r.State != Suppressed && r.State != Leased {
-			b.WriteString(" " + r.State.String())
-			if r.Decision.Channel != "" {
-				b.WriteString(" on " + r.Decision.Channel)
+		fmt.Fprintf(&b, "%s %s ", r.EffectKind, r.Name)
+		d := r.Decision
+		switch {
+		case r.State == Pending && d.Verdict == 0:
+			b.WriteString("planned")
+		case r.State == Pending && d.Sends():
+			b.WriteString("not taken by " + d.Channel)
+		case r.State == Pending, r.State == Suppressed && d.Verdict != 0:
+			b.WriteString(d.String())
+		case d.Sends():
+			b.WriteString(r.State.String() + " on " + d.Channel)
+			if d.Verdict == contact.Fallback {
+				b.WriteString(" instead: " + string(d.Reason))
 			}
+		default:
+			b.WriteString(r.State.String())
 		}
 	case OperatorRecord, ErrorRecord:
 		b.WriteString(r.Cause)

@@ -60,7 +60,7 @@ func (u *unit) step(ctx context.Context, row *InstanceRow, x Input, at time.Time
 	if err != nil {
 		return err
 	}
-	if x.Facts, err = u.e.facts(ctx, d.Needs(in), in.Customer, &u.contact.Row, at); err != nil {
+	if x.Facts, err = u.e.facts(ctx, d, d.Needs(in), in.Customer, &u.contact.Row, at); err != nil {
 		return err
 	}
 	u.moves, u.effects = u.moves[:0], u.effects[:0]
@@ -78,7 +78,7 @@ func (u *unit) step(ctx context.Context, row *InstanceRow, x Input, at time.Time
 // start starts an instance if the input is an entry that admits the customer.
 func (u *unit) start(ctx context.Context, d *Definition, in Instance, x Input, at time.Time) (*InstanceRow, error) {
 	var err error
-	if x.Facts, err = u.e.facts(ctx, d.Needs(&in), x.Customer, &u.contact.Row, at); err != nil {
+	if x.Facts, err = u.e.facts(ctx, d, d.Needs(&in), x.Customer, &u.contact.Row, at); err != nil {
 		return nil, err
 	}
 	u.moves, u.effects = u.moves[:0], u.effects[:0]

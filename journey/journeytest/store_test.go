@@ -1,0 +1,192 @@
+package journeytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxkit/cxkit/journey"
+)
+
+func TestMemoryStore(t *testing.T) {
+	TestStore(t, func(testing.TB) journey.Store { return journey.NewMemory() })
+}
+
+func TestClonedMemoryStore(t *testing.T) {
+	TestStore(t, func(testing.TB) journey.Store { return journey.NewMemory().Clone() })
+}
+
+// recorder is a testing.TB that keeps what it is told.
+type recorder struct {
+	testing.TB
+	errors []string
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// failures runs a test that is expected to fail, and gives what it said.
+func failures(t testing.TB, run func(testing.TB)) []string {
+	r := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(r)
+	}()
+	<-done
+	return r.errors
+}
+
+// broken is a store with one fault.
+type broken struct {
+	*journey.Memory
+	commit func(*journey.Memory, *journey.Batch) error
+	get    func(*journey.Memory, journey.Lookup) (journey.Found, error)
+	claim  func(*journey.Memory, journey.Claim) ([]journey.Due, error)
+	page   func(*journey.Memory, journey.Query) (journey.Page, error)
+	next   func(*journey.Memory) (time.Time, error)
+}
+
+func (b *broken) Commit(ctx context.Context, x *journey.Batch) error {
+	if b.commit != nil && ctx.Err() == nil {
+		return b.commit(b.Memory, x)
+	}
+	return b.Memory.Commit(ctx, x)
+}
+
+func (b *broken) Get(ctx context.Context, l journey.Lookup) (journey.Found, error) {
+	if b.get != nil && ctx.Err() == nil {
+		return b.get(b.Memory, l)
+	}
+	return b.Memory.Get(ctx, l)
+}
+
+func (b *broken) Claim(ctx context.Context, c journey.Claim) ([]journey.Due, error) {
+	if b.claim != nil && ctx.Err() == nil {
+		return b.claim(b.Memory, c)
+	}
+	return b.Memory.Claim(ctx, c)
+}
+
+func (b *broken) Page(ctx context.Context, q journey.Query) (journey.Page, error) {
+	if b.page != nil && ctx.Err() == nil {
+		return b.page(b.Memory, q)
+	}
+	return b.Memory.Page(ctx, q)
+}
+
+func (b *broken) Next(ctx context.Context) (time.Time, error) {
+	if b.next != nil && ctx.Err() == nil {
+		return b.next(b.Memory)
+	}
+	return b.Memory.Next(ctx)
+}
+
+// The suite has to find these faults.
+func TestTheSuiteCatchesBrokenStores(t *testing.T) {
+	ctx := context.Background()
+	for name, fault := range map[string]broken{
+		"compare-and-swap is lost": {commit: func(m *journey.Memory, b *journey.Batch) error {
+			c := *b
+			c.Contacts = append([]journey.ContactRow(nil), b.Contacts...)
+			for i := range c.Contacts {
+				f, _ := m.Get(ctx, journey.Lookup{Customer: c.Contacts[i].Customer})
+				c.Contacts[i].Version = f.Contact.Version
+			}
+			return m.Commit(ctx, &c)
+		}},
+		"a batch is applied by halves": {commit: func(m *journey.Memory, b *journey.Batch) error {
+			half := journey.Batch{History: b.History}
+			rest := *b
+			rest.History = nil
+			return errors.Join(m.Commit(ctx, &half), m.Commit(ctx, &rest))
+		}},
+		"a duplicate input is taken": {commit: func(m *journey.Memory, b *journey.Batch) error {
+			c := *b
+			if c.Input != nil {
+				if f, _ := m.Get(ctx, journey.Lookup{Input: c.Input.ID}); f.Input != nil {
+					c.Input = nil
+				}
+			}
+			return m.Commit(ctx, &c)
+		}},
+		"a page skips": {page: func(m *journey.Memory, q journey.Query) (journey.Page, error) {
+			p, err := m.Page(ctx, q)
+			if len(p.Instances) > 1 && q.After == "" {
+				p.Instances = p.Instances[1:]
+			}
+			return p, err
+		}},
+		"a listing reads ended instances as open": {get: func(m *journey.Memory, l journey.Lookup) (journey.Found, error) {
+			f, err := m.Get(ctx, l)
+			if l.Customer != "" {
+				p, _ := m.Page(ctx, journey.Query{Customer: l.Customer, Limit: 100})
+				f.Instances = p.Instances
+			}
+			return f, err
+		}},
+		"a claim keeps the version": {claim: func(m *journey.Memory, c journey.Claim) ([]journey.Due, error) {
+			due, err := m.Claim(ctx, c)
+			for _, d := range due {
+				if d.Instance != nil {
+					d.Instance.Version--
+				}
+			}
+			return due, err
+		}},
+		"a claim is without order": {claim: func(m *journey.Memory, c journey.Claim) ([]journey.Due, error) {
+			due, err := m.Claim(ctx, c)
+			for i, j := 0, len(due)-1; i < j; i, j = i+1, j-1 {
+				due[i], due[j] = due[j], due[i]
+			}
+			return due, err
+		}},
+		"times are cut to the millisecond": {commit: func(m *journey.Memory, b *journey.Batch) error {
+			c := *b
+			c.Entries = append([]journey.EntryRow(nil), b.Entries...)
+			for i := range c.Entries {
+				c.Entries[i].EnteredAt = c.Entries[i].EnteredAt.Truncate(time.Millisecond)
+			}
+			return m.Commit(ctx, &c)
+		}},
+		"erasure forgets the history": {commit: func(m *journey.Memory, b *journey.Batch) error {
+			var kept []journey.Record
+			for _, id := range b.Erase {
+				p, _ := m.Page(ctx, journey.Query{Kind: journey.HistoryPage, Customer: id, Limit: 100})
+				kept = append(kept, p.History...)
+			}
+			err := m.Commit(ctx, b)
+			if err == nil && len(kept) > 0 {
+				err = m.Commit(ctx, &journey.Batch{History: kept})
+			}
+			return err
+		}},
+		"next is stale": {next: func(m *journey.Memory) (time.Time, error) {
+			next, err := m.Next(ctx)
+			return next.Add(time.Microsecond), err
+		}},
+	} {
+		found := 0
+		for _, c := range storeCases {
+			b := fault
+			b.Memory = journey.NewMemory()
+			if len(failures(t, func(tb testing.TB) { c.run(tb, &b) })) > 0 {
+				found++
+			}
+		}
+		require.Positive(t, found, name)
+	}
+}
