@@ -303,12 +303,9 @@ func (b *builder) event(p *eventProgram, rows []row) (profile.Event, error) {
 			return e, err
 		}
 	}
-	id, err := b.text(p.id, r)
+	id, err := b.number(p.id, r)
 	if err != nil {
 		return e, err
-	}
-	if p.id != nil && id == "" {
-		return e, &rowError{p.id.label, errMissing}
 	}
 	if e.ID, err = eventID(e, id); err != nil {
 		return e, err
@@ -319,6 +316,27 @@ func (b *builder) event(p *eventProgram, rows []row) (profile.Event, error) {
 		}
 	}
 	return e, nil
+}
+
+// inNumber keeps the parts of a number apart.
+var inNumber = strings.NewReplacer("%", "%25", "/", "%2F")
+
+// number is what the fields of an ID make, empty for no fields.
+func (b *builder) number(fields []*field, r at) (string, error) {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		var err error
+		if parts[i], err = b.text(f, r); err != nil {
+			return "", err
+		}
+		if parts[i] == "" {
+			return "", &rowError{f.label, errMissing}
+		}
+		if len(fields) > 1 {
+			parts[i] = inNumber.Replace(parts[i])
+		}
+	}
+	return strings.Join(parts, "/"), nil
 }
 
 // maxID is the greatest length of an event ID that is spelled out; beyond it,

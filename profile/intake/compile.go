@@ -28,7 +28,8 @@ type program struct {
 type eventProgram struct {
 	name               string
 	when               []condition
-	id, time, brand    *field
+	id                 []*field
+	time, brand        *field
 	identifiers        []identifierProgram
 	traits, properties []named
 	order              *orderProgram
@@ -222,7 +223,9 @@ func (c *compiler) event(path string, e EventMap) *eventProgram {
 		}
 		p.when = append(p.when, condition{c.field(at+".column", "", Column(w.Column)), w.Is, w.Not})
 	}
-	p.id = c.optional(path+".id", "", e.ID)
+	for i, f := range e.ID {
+		p.id = append(p.id, c.field(fmt.Sprintf("%s.id[%d]", path, i), "", f))
+	}
 	p.time = c.field(path+".time", "", e.Time)
 	p.brand = c.optional(path+".brand", "", e.Brand)
 	if len(e.Identifiers) == 0 {

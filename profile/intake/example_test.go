@@ -25,7 +25,7 @@ func Example() {
 		Zone: "Asia/Shanghai", Layouts: []string{"2006-01-02 15:04"}, Thousands: ",",
 		GroupBy: []string{"receipt"},
 		Events: []intake.EventMap{{
-			Name: "order.paid", ID: intake.Column("receipt"), Time: intake.Column("paid"),
+			Name: "order.paid", ID: intake.Fields{intake.Column("receipt")}, Time: intake.Column("paid"),
 			Identifiers: []intake.IdentifierMap{
 				{Kind: "member", Value: intake.Column("card")},
 				{Kind: "phone", Value: intake.Column("phone")},

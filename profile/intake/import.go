@@ -243,8 +243,8 @@ func (r *run) consume(w row) {
 
 // records reads rows, makes records of them and hands these on.
 func (r *run) records(ctx context.Context) error {
-	var open record // rows that the next row may belong to
-	beside := false // the row before was broken
+	var open record                           // rows that the next row may belong to
+	beside := r.report.Checkpoint.AfterBroken // the row before was broken
 	size := 0
 	for {
 		if err := ctx.Err(); err != nil {
@@ -353,6 +353,7 @@ func (r *run) flush(ctx context.Context) error {
 			}
 			r.consume(w)
 			r.report.Checkpoint.Line = w.line + strings.Count(w.text, "\n")
+			r.report.Checkpoint.AfterBroken = w.fault != ""
 		}
 	}
 	clear(r.pending)

@@ -120,6 +120,9 @@ const (
 	TagsType    Type = "tags"
 )
 
+// Fields are one or several fields. In JSON a single one needs no array.
+type Fields []Field
+
 // EventMap says how a record becomes an event.
 type EventMap struct {
 	// Name is that of the event; empty for a bare report of traits.
@@ -127,9 +130,10 @@ type EventMap struct {
 	// When lists what must hold for the record to yield this event.
 	When []Condition `json:"when,omitempty"`
 	// ID makes the event ID, with the source and the name: for records that
-	// have a number of their own. Without it the ID is a hash of what the event
-	// says, so that equal records are one event.
-	ID Field `json:"id,omitzero"`
+	// have a number of their own, or several columns that make one. Without it
+	// the ID is a hash of what the event says, so that records which say the
+	// same are one event: two equal payments of one order, for example.
+	ID Fields `json:"id,omitempty"`
 	// Time is when it happened; required.
 	Time Field `json:"time"`
 	// Brand overrides that of the mapping.
@@ -270,6 +274,20 @@ func (f *Field) UnmarshalJSON(b []byte) error {
 	}
 	type plain Field
 	return strict(b, (*plain)(f))
+}
+
+// UnmarshalJSON reads one field or an array of them.
+func (fs *Fields) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("[")) {
+		type plain Fields
+		return strict(b, (*plain)(fs))
+	}
+	var one Field
+	if err := one.UnmarshalJSON(b); err != nil {
+		return err
+	}
+	*fs = Fields{one}
+	return nil
 }
 
 // ParseMapping reads the JSON form of a mapping and checks it as [New] would.

@@ -40,6 +40,8 @@ type Checkpoint struct {
 	Offset int64  `json:"offset"`
 	Hash   string `json:"hash"`
 	Line   int    `json:"line"`
+	// AfterBroken says that the last row could not be read.
+	AfterBroken bool `json:"after_broken,omitempty"`
 	// RejectBytes is how much had been written to Input.Rejects.
 	RejectBytes int64  `json:"reject_bytes"`
 	Counts      Counts `json:"counts"`
