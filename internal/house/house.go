@@ -51,7 +51,7 @@ var direct = []dependency{
 // indirect are the modules that those bring with them.
 var indirect = []string{
 	"github.com/bits-and-blooms/bitset", "github.com/mschoch/smat", // roaring
-	"github.com/davecgh/go-spew", "github.com/pmezard/go-difflib", "gopkg.in/yaml.v3", // testify
+	"github.com/davecgh/go-spew", "github.com/pmezard/go-difflib", "gopkg.in/yaml.v3", "go.yaml.in/yaml/v3", // testify
 	"golang.org/x/sys", "golang.org/x/text", "google.golang.org/protobuf", // phonenumbers, testify's tools
 }
 
