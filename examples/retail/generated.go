@@ -154,20 +154,8 @@ func scoreboard(ctx context.Context, l *loop, w *world.World) (verdict, error) {
 // assigned is the profile of every event that the directory recorded.
 func (l *loop) assigned(ctx context.Context) (map[string]profile.ID, error) {
 	out := map[string]profile.ID{}
-	for c, err := range l.customers.Changes(ctx, 0) {
-		if err != nil {
-			return nil, err
-		}
-		if c.Kind != profile.Observed {
-			continue
-		}
-		_, id, err := l.customers.Event(ctx, c.Event)
-		if err != nil {
-			return nil, err
-		}
-		out[c.Event] = id
-	}
-	return out, nil
+	err := l.eachEvent(ctx, func(e profile.Event, id profile.ID) { out[e.ID] = id })
+	return out, err
 }
 
 // comparePoints holds every card's balance against the generator's own sums.

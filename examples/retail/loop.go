@@ -55,6 +55,7 @@ type loop struct {
 type club struct {
 	*program.Program
 	ledger *loyalty.Ledger
+	card   string // the kind of identifier that names the account; "" where the property card does
 }
 
 // setting is what differs between the inputs.
@@ -83,8 +84,10 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		}
 	}
 
+	policy := shop.ContactPolicy()
+	policy.Zone = s.zone
 	if l.journeys, err = journey.New(journey.Config{
-		Now: clock, Contact: shop.ContactPolicy(),
+		Now: clock, Contact: policy,
 		Channels: map[string]journey.Port{
 			"wechat": l.channel(), "push": l.channel(), "sms": l.channel(), "email": l.channel(),
 		},
@@ -108,7 +111,9 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		l.campaigns = append(l.campaigns, d.Name())
 	}
 
-	if l.office, err = care.NewCalendar(shop.ServiceHours()); err != nil {
+	hours := shop.ServiceHours()
+	hours.Zone = s.zone
+	if l.office, err = care.NewCalendar(hours); err != nil {
 		return nil, err
 	}
 	if l.desk, err = care.New(care.Config{
@@ -139,7 +144,7 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.clubs[brand] = &club{Program: p, ledger: ledger}
+		l.clubs[brand] = &club{Program: p, ledger: ledger, card: c.Card}
 	}
 	return l, nil
 }
@@ -216,7 +221,7 @@ func (l *loop) take(ctx context.Context, e profile.Event) error {
 		return err
 	}
 	if id != "" {
-		moved, err := l.journeys.Ingest(ctx, input(e, id))
+		moved, err := l.journeys.Ingest(ctx, inputOf(e, id))
 		if err != nil {
 			return err
 		}
@@ -262,8 +267,8 @@ func (l *loop) caused(moved journey.Receipt, event string) {
 	}
 }
 
-// input is an event as the journeys see it: with the promised day of its order.
-func input(e profile.Event, id profile.ID) journey.Input {
+// inputOf is an event as the journeys see it: with the promised day of its order.
+func inputOf(e profile.Event, id profile.ID) journey.Input {
 	x := journey.FromEvent(e, id)
 	if e.Order != nil && !e.Order.PromisedBy.IsZero() {
 		x.Props = maps.Clone(x.Props)
@@ -318,9 +323,17 @@ func (l *loop) tier(ctx context.Context, change program.TierChange, cause profil
 
 // membership is the account that an event names, of the brand's club; nil for none.
 func (l *loop) membership(e profile.Event) (*club, string) {
-	card, _ := e.Properties["card"].Text()
 	c := l.clubs[e.Brand]
-	if c == nil || card == "" {
+	if c == nil {
+		return nil, ""
+	}
+	card, _ := e.Properties["card"].Text()
+	for _, id := range e.Identifiers {
+		if id.Kind == c.card {
+			card = id.Value
+		}
+	}
+	if card == "" {
 		return nil, ""
 	}
 	return c, card

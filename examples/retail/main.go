@@ -41,9 +41,9 @@ func run(ctx context.Context, args []string) error {
 	var err, doubt error
 	switch {
 	case *olistDir != "":
-		r, doubt, err = fromOlist(ctx, *olistDir, bar)
+		r, doubt, err = replayed(ctx, bar, func() (recording, error) { return fromOlist(*olistDir) })
 	case *cdnowFile != "":
-		r, doubt, err = fromCDNOW(ctx, *cdnowFile, bar)
+		r, doubt, err = replayed(ctx, bar, func() (recording, error) { return fromCDNOW(*cdnowFile) })
 	default:
 		r, err = generated(ctx, world.Config{Seed: *seed, Customers: *customers}, bar)
 	}
@@ -63,4 +63,12 @@ func run(ctx context.Context, args []string) error {
 	}
 	fmt.Printf("\nThe same with pictures: %s\n", *out)
 	return doubt
+}
+
+func replayed(ctx context.Context, bar *progress.Progress, open func() (recording, error)) (report.Report, error, error) {
+	data, err := open()
+	if err != nil {
+		return report.Report{}, nil, err
+	}
+	return data.replay(ctx, bar)
 }
