@@ -33,6 +33,7 @@ type desk struct {
 	due     map[string]*state
 	settled []Transaction
 	touched []*state
+	before  []Link // where the accounts touched stood, by touched
 }
 
 // errNeed says that a decision needs more to be loaded; desk.need names it.
@@ -46,9 +47,17 @@ func (d *desk) account(t *Transaction, id string) (*state, error) {
 	}
 	if t.link(id) == nil {
 		t.Links = append(t.Links, Link{Account: id})
-		d.touched = append(d.touched, s)
+		d.touch(s)
 	}
 	return s, nil
+}
+
+// touch notes an account that the command at hand changes, and where it stood
+// before: what fell due and was settled since is part of the posting.
+func (d *desk) touch(s *state) {
+	at := d.states[s.ID]
+	d.touched = append(d.touched, s)
+	d.before = append(d.before, Link{s.ID, at.Seq, at.Head})
 }
 
 // live is account, or the account that it was merged into.
@@ -168,7 +177,7 @@ func (u *unitState) open() []slot {
 // decide carries a command out on the accounts. On an error nothing has
 // changed but that lots which were looked up stay known.
 func (d *desk) decide(c *call) (posting Posting, err error) {
-	d.settled, d.touched = d.settled[:0], d.touched[:0]
+	d.settled, d.touched, d.before = d.settled[:0], d.touched[:0], d.before[:0]
 	clear(d.due)
 	t := Transaction{Key: c.key, Kind: c.kind, Effective: d.now, Fingerprint: c.print}
 	if err := c.cmd.decide(d, &t); err != nil {
@@ -183,7 +192,7 @@ func (d *desk) decide(c *call) (posting Posting, err error) {
 
 // settleOnly records what is due in an account up to an instant, and no command.
 func (d *desk) settleOnly(id string, upTo time.Time) (Posting, error) {
-	d.settled, d.touched = d.settled[:0], d.touched[:0]
+	d.settled, d.touched, d.before = d.settled[:0], d.touched[:0], d.before[:0]
 	clear(d.due)
 	s, ok := d.states[id]
 	if !ok {
@@ -195,7 +204,7 @@ func (d *desk) settleOnly(id string, upTo time.Time) (Posting, error) {
 	}
 	s = s.clone()
 	d.settle(s, upTo)
-	d.touched = append(d.touched, s)
+	d.touch(s)
 	return d.post(nil), nil
 }
 
@@ -232,17 +241,8 @@ func (d *desk) post(t *Transaction) Posting {
 		p.Transactions = append(p.Transactions, *t)
 	}
 	p.Accounts = make([]AccountChange, 0, len(d.touched))
-	for _, s := range d.touched {
-		expect := s.Seq
-		if t != nil {
-			expect--
-		}
-		for i := range d.settled {
-			if d.settled[i].Links[0].Account == s.ID {
-				expect--
-			}
-		}
-		p.Accounts = append(p.Accounts, AccountChange{Expect: expect, Account: s.head()})
+	for i, s := range d.touched {
+		p.Accounts = append(p.Accounts, AccountChange{Expect: d.before[i].Seq, Before: d.before[i].Hash, Account: s.head()})
 		for _, l := range s.dirtyLots {
 			p.Lots = append(p.Lots, *l)
 		}
@@ -324,17 +324,28 @@ func due(s *state, at time.Time) []Transaction {
 	return []Transaction{t}
 }
 
-// balances are the balances of the accounts of a transaction, in the units concerned.
+// balances are the balances of the accounts of a transaction, in the units
+// concerned. What a backdated award gave may be over already.
 func (d *desk) balances(t *Transaction) []Balance {
 	out := make([]Balance, 0, len(d.touched))
 	for _, s := range d.touched {
-		if t.Unit != "" {
-			out = append(out, s.balance(t.Unit, t.Recorded))
-			continue
-		}
-		for _, u := range s.units {
-			out = append(out, s.balance(u.Unit, t.Recorded))
-		}
+		out = s.balancesAfter(out, t, d.cfg)
+	}
+	return out
+}
+
+func (s *state) balancesAfter(out []Balance, t *Transaction, cfg *Config) []Balance {
+	s = s.settledAt(t.Recorded, cfg)
+	if t.Unit != "" {
+		return append(out, s.balance(t.Unit, t.Recorded))
+	}
+	var units []Unit
+	for i := range t.Entries {
+		units = append(units, t.Entries[i].Unit)
+	}
+	slices.Sort(units)
+	for _, u := range slices.Compact(units) {
+		out = append(out, s.balance(u, t.Recorded))
 	}
 	return out
 }

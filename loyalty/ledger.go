@@ -367,8 +367,9 @@ func (l *Ledger) currentBalance(ctx context.Context, account string, unit Unit) 
 // receipt completes a call. A receipt that is given again is folded from what
 // was recorded, so that it shows the balances of then.
 func (l *Ledger) receipt(ctx context.Context, c *call) (Receipt, error) {
-	r := Receipt{Transaction: c.transaction, Balances: c.balances, Replayed: c.replayed}
+	r := Receipt{Transaction: c.transaction, Replayed: c.replayed}
 	if !c.recorded {
+		r.Balances = c.balances
 		return r, nil
 	}
 	t := &c.transaction
@@ -382,13 +383,7 @@ func (l *Ledger) receipt(ctx context.Context, c *call) (Receipt, error) {
 		if err != nil {
 			return Receipt{}, errors.Join(ErrOutcomeUnknown, err)
 		}
-		if t.Unit != "" {
-			r.Balances = append(r.Balances, s.balance(t.Unit, t.Recorded))
-			continue
-		}
-		for _, u := range s.units {
-			r.Balances = append(r.Balances, s.balance(u.Unit, t.Recorded))
-		}
+		r.Balances = s.balancesAfter(r.Balances, t, &l.cfg)
 	}
 	return r, nil
 }

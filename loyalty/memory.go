@@ -223,10 +223,11 @@ func (p *memoryProgram) commit(post *Posting) error {
 	}
 	for i := range post.Accounts {
 		var seq uint64
+		var head Hash
 		if a, ok := p.accounts[post.Accounts[i].ID]; ok {
-			seq = a.Seq
+			seq, head = a.Seq, a.Head
 		}
-		if seq != post.Accounts[i].Expect {
+		if seq != post.Accounts[i].Expect || head != post.Accounts[i].Before {
 			return ErrConflict
 		}
 	}

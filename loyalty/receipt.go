@@ -10,7 +10,7 @@ import (
 type Receipt struct {
 	Transaction Transaction
 	// Balances are those after it, of each account concerned, the command's
-	// account first, in its unit (of merges: in every unit).
+	// account first, in its unit; of merges and splits in the units that moved.
 	Balances []Balance
 	// Replayed says that the command had been carried out before.
 	Replayed bool

@@ -27,6 +27,7 @@ type unitState struct {
 	Standing
 	lots []slot // open lots, in the order of consumption
 	idle int    // how many of them have an idle policy
+	kept bool   // the standing has a row, even if there is nothing in it any more
 
 	// Sums over the open lots, right from asOf until the next vesting. They
 	// do not look at expiry: whoever reads them settles what is due first.
@@ -43,7 +44,7 @@ func load(c Contents, zone *time.Location) *state {
 	s := &state{Account: c.Account, zone: zone}
 	s.Account.Standings = nil
 	for _, st := range c.Standings {
-		s.units = append(s.units, &unitState{Standing: st, vests: Forever})
+		s.units = append(s.units, &unitState{Standing: st, kept: true, vests: Forever})
 	}
 	for i := range c.Lots {
 		u := s.unit(c.Lots[i].Unit)
@@ -455,9 +456,9 @@ func (s *state) due() time.Time {
 // head is the account's row as it is now.
 func (s *state) head() Account {
 	a := s.Account
-	a.Due = s.due()
+	a.Due, a.Holds = s.due(), len(s.holds)
 	for _, u := range s.units {
-		if u.Debt != 0 || !u.Activity.IsZero() {
+		if u.kept = u.kept || u.Debt != 0 || !u.Activity.IsZero(); u.kept {
 			a.Standings = append(a.Standings, u.Standing)
 		}
 	}

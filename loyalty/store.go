@@ -29,6 +29,8 @@ type Account struct {
 	Due time.Time `json:"due"`
 	// MergedInto is the account that took over, empty for a live one.
 	MergedInto string `json:"merged_into,omitempty"`
+	// Holds counts the open holds.
+	Holds int `json:"holds,omitempty"`
 	// Standings are the account's figures that no lot carries, by unit.
 	Standings []Standing `json:"standings,omitempty"`
 }
@@ -96,8 +98,8 @@ type Answer struct {
 // expiries that were due before it), and the rows as they are after it.
 type Posting struct {
 	Program string
-	// Accounts are the heads after the posting, each with the sequence that it
-	// must have before; 0 for an account that must not exist.
+	// Accounts are the heads after the posting, each with the sequence and
+	// hash that it must have before; zero for an account that must not exist.
 	Accounts []AccountChange
 	// Transactions are to be recorded in this order.
 	Transactions []Transaction
@@ -112,7 +114,10 @@ type Posting struct {
 
 // AccountChange is the head of an account after a posting.
 type AccountChange struct {
+	// Expect and Before are Seq and Head before the posting. The sequence alone
+	// does not do: a posting may rest on one before it in the batch that failed.
 	Expect uint64
+	Before Hash
 	Account
 }
 
@@ -124,8 +129,8 @@ type Store interface {
 	Load(ctx context.Context, q Query) (Answer, error)
 	// Commit records the postings of one program in order. Each is recorded as
 	// a whole or not at all, and later ones see earlier ones. The errors are by
-	// posting: [ErrConflict] where an account or binding is not at the
-	// expected sequence, [ErrDuplicate] where a key is already recorded, both without effect
+	// posting: [ErrConflict] where an account or binding is not as it
+	// must be before, [ErrDuplicate] where a key is already recorded, both without effect
 	// on the others; any other error leaves it open whether that posting was recorded. The
 	// store keeps nothing of the slices that it is given.
 	Commit(ctx context.Context, postings []Posting) []error

@@ -1,0 +1,163 @@
+package sqlkit
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Dialect is the engine behind a *sql.DB.
+type Dialect uint8
+
+// The dialects. Postgres stands for PostgreSQL 13 and later and for what
+// speaks its protocol and SQL; SQLite for 3.38 and later.
+const (
+	SQLite Dialect = iota + 1
+	Postgres
+)
+
+func (d Dialect) String() string {
+	switch d {
+	case SQLite:
+		return "sqlite"
+	case Postgres:
+		return "postgres"
+	}
+	return "dialect(" + strconv.Itoa(int(d)) + ")"
+}
+
+// Check refuses a dialect that is not one of the constants.
+func (d Dialect) Check() error {
+	if d != SQLite && d != Postgres {
+		return fmt.Errorf("sqlkit: unknown %v", d)
+	}
+	return nil
+}
+
+// Any is the condition that a text column is one of the values of a [Dialect.List]
+// given as parameter n.
+func (d Dialect) Any(column string, n int) string {
+	if d == Postgres {
+		return fmt.Sprintf("%s = ANY($%d::text[])", column, n)
+	}
+	return fmt.Sprintf("%s IN (SELECT value FROM json_each($%d))", column, n)
+}
+
+// List is the parameter that goes with [Dialect.Any].
+func (d Dialect) List(values []string) string {
+	var b strings.Builder
+	if d == Postgres {
+		b.WriteByte('{')
+		for i, v := range values {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			quoteArray(&b, v)
+		}
+		b.WriteByte('}')
+		return b.String()
+	}
+	b.WriteByte('[')
+	for i, v := range values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		quoteJSON(&b, v)
+	}
+	b.WriteByte(']')
+	return b.String()
+}
+
+// ForUpdate is the clause that locks the rows read until the transaction ends.
+// SQLite locks the database instead.
+func (d Dialect) ForUpdate(table string) string {
+	if d == Postgres {
+		return " FOR UPDATE OF " + table
+	}
+	return ""
+}
+
+// sqliteTime has a fixed width, so that texts order as times do.
+const sqliteTime = "2006-01-02T15:04:05.000000Z"
+
+// postgresTime keeps the microsecond.
+const postgresTime = "2006-01-02 15:04:05.999999Z"
+
+// Time is the parameter for an instant; nil for the zero time.
+func (d Dialect) Time(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	if d == Postgres {
+		return t.UTC()
+	}
+	return t.UTC().Format(sqliteTime)
+}
+
+// Time scans an instant of either engine; NULL is the zero time.
+type Time struct{ time.Time }
+
+// Scan implements sql.Scanner.
+func (t *Time) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		t.Time = time.Time{}
+		return nil
+	case time.Time:
+		t.Time = v.UTC()
+		return nil
+	case []byte:
+		return t.parse(string(v))
+	case string:
+		return t.parse(v)
+	}
+	return fmt.Errorf("sqlkit: %T is no time", src)
+}
+
+func (t *Time) parse(s string) error {
+	at, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return fmt.Errorf("sqlkit: time: %w", err)
+	}
+	t.Time = at.UTC()
+	return nil
+}
+
+// Text is the parameter for a text that may be absent: nil for the empty one.
+func Text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func quoteArray(b *strings.Builder, s string) {
+	b.WriteByte('"')
+	for i := 0; i < len(s); i++ {
+		if s[i] == '"' || s[i] == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	b.WriteByte('"')
+}
+
+func quoteJSON(b *strings.Builder, s string) {
+	const hex = "0123456789abcdef"
+	b.WriteByte('"')
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ':
+			b.WriteString(`\u00`)
+			b.WriteByte(hex[c>>4])
+			b.WriteByte(hex[c&15])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+}

@@ -1,0 +1,651 @@
+package loyaltytest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cxkit/cxkit/loyalty"
+)
+
+// TestHistory posts a random history of commands to a ledger on s, checks the
+// ledger's invariants as it goes, and returns what was answered, line by line.
+// The same seed gives the same lines on every correct store.
+//
+// The invariants: entries sum to zero per unit; a balance is the fold of the
+// entries, and its usable and pending lots less debt; a lot's original amount
+// is what remains and what went where; available is not below its floor; the parts of a
+// hold sum to it; the same key gives the same receipt; returns by line sum to
+// the award; redeem then reverse restores the lots; an answer as of a known
+// time never changes; a sweep changes no read; opening and movements make
+// closing; a pool is what was put in less what was taken out; a rejected command changes nothing.
+func TestHistory(t testing.TB, seed uint64, commands int, s loyalty.Store) []string {
+	t.Helper()
+	h := newHistory(t, seed, s)
+	for range commands {
+		h.step()
+	}
+	h.finish()
+	return h.log
+}
+
+// maxDebt is the floor of the unit that owes.
+const maxDebt = 60
+
+var units = []loyalty.UnitConfig{
+	{Unit: loyalty.Points, Expiry: loyalty.Expiry{Kind: loyalty.ExpireMonths, N: 2}, Shortfall: loyalty.Owe, MaxDebt: maxDebt},
+	{Unit: "stamps", Expiry: loyalty.Expiry{Kind: loyalty.ExpireIdleDays, N: 25}, Shortfall: loyalty.Clamp, ReinstateDays: 20},
+	{Unit: "credit/CNY", Shortfall: loyalty.Refuse},
+}
+
+var policies = []loyalty.Expiry{
+	{}, {}, {}, {Kind: loyalty.ExpireNever}, {Kind: loyalty.ExpireDays, N: 10}, {Kind: loyalty.ExpireDays, N: 15, Clock: loyalty.ClockUsable},
+	{Kind: loyalty.ExpireEndOfMonth}, {Kind: loyalty.ExpireEndOfQuarter}, {Kind: loyalty.ExpireEndOfYear},
+	{Kind: loyalty.ExpireAnniversary, N: 1, Date: base}, {Kind: loyalty.ExpireIdleMonths, N: 1},
+}
+
+type history struct {
+	t       testing.TB
+	seed    uint64
+	r       *rand.Rand
+	now     time.Time
+	store   loyalty.Store
+	ledger  *loyalty.Ledger
+	log     []string
+	n       int
+	posted  []posted
+	awards  []string
+	spent   []string // keys of redemptions, captures, adjustments, transfers
+	holds   []string
+	merges  []string
+	probes  []probe
+	lots    []loyalty.LotKey
+	anchors []loyalty.Anchor
+}
+
+type posted struct {
+	cmd     loyalty.Command
+	receipt loyalty.Receipt
+}
+
+type probe struct {
+	account string
+	unit    loyalty.Unit
+	at      loyalty.AsOf
+	answer  string
+}
+
+var accounts = []string{"m0", "m1", "m2", "m3", "pool"}
+
+func newHistory(t testing.TB, seed uint64, s loyalty.Store) *history {
+	h := &history{
+		t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 7)), store: s,
+		now: time.Date(2026, 1, 10, 12, 0, 0, 0, time.UTC),
+	}
+	zone := time.FixedZone("shop", 8*3600)
+	l, err := loyalty.New(loyalty.Config{
+		Store: s, Now: func() time.Time { return h.now }, Zone: zone, Units: units, MinimumValidity: 5,
+		Program: fmt.Sprint("history", seed), Cache: 3,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ledger = l
+	h.post(loyalty.OpenPool{Key: "open", Account: "pool"})
+	return h
+}
+
+func (h *history) fatalf(format string, args ...any) {
+	h.t.Helper()
+	h.t.Fatalf("seed %d, command %d: %s", h.seed, h.n, fmt.Sprintf(format, args...))
+}
+
+func (h *history) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.fatalf("%v", err)
+	}
+}
+
+func (h *history) chance(percent int) bool { return h.r.IntN(100) < percent }
+
+func pick[T any](h *history, from []T) (one T) {
+	if len(from) == 0 {
+		return one
+	}
+	return from[h.r.IntN(len(from))]
+}
+
+func (h *history) account() string { return pick(h, accounts) }
+
+func (h *history) unit() loyalty.Unit { return units[h.r.IntN(len(units))].Unit }
+
+// key is mostly new.
+func (h *history) key() string { return fmt.Sprint("k", h.n) }
+
+// past is a time not long ago, or zero.
+func (h *history) past() time.Time {
+	if h.chance(70) {
+		return time.Time{}
+	}
+	return h.now.Add(-time.Duration(h.r.IntN(20*24)) * time.Hour)
+}
+
+func (h *history) step() {
+	h.n++
+	switch {
+	case h.chance(60):
+		h.now = h.now.Add(time.Duration(h.r.IntN(36)) * time.Hour)
+	case h.chance(8):
+		h.now = h.now.Add(time.Duration(h.r.IntN(40*24)) * time.Hour)
+	case h.chance(30):
+		h.now = h.now.Add(time.Duration(h.r.IntN(1000)) * time.Microsecond)
+	}
+	switch n := h.r.IntN(100); {
+	case n < 6:
+		h.sweep()
+	case n < 12:
+		h.retry()
+	case n < 16:
+		h.ask()
+	case n < 20:
+		h.redeemAndReverse()
+	case n < 21 && len(h.anchors) < 3:
+		a, err := h.ledger.Anchor(ctx)
+		h.must(err)
+		h.anchors = append(h.anchors, a)
+	default:
+		h.post(h.command())
+	}
+}
+
+func (h *history) command() loyalty.Command {
+	key, account, unit := h.key(), h.account(), h.unit()
+	amount := int64(1 + h.r.IntN(40))
+	switch n := h.r.IntN(100); {
+	case n < 30:
+		return h.earn(key, account, unit)
+	case n < 45:
+		return loyalty.Redeem{Key: key, Account: account, Unit: unit, Amount: amount, Order: "o" + key}
+	case n < 52:
+		hold := loyalty.Hold{Key: key, Account: account, Unit: unit, Amount: amount}
+		if h.chance(70) {
+			hold.Until = h.now.Add(time.Duration(1+h.r.IntN(30*24)) * time.Hour)
+		}
+		return hold
+	case n < 57:
+		return loyalty.Capture{Key: key, Hold: h.some(h.holds), Amount: int64(h.r.IntN(15))}
+	case n < 60:
+		return loyalty.Release{Key: key, Hold: h.some(h.holds), Amount: int64(h.r.IntN(15))}
+	case n < 68:
+		back := loyalty.Return{Key: key, Award: h.some(h.awards), At: h.past()}
+		if h.chance(60) {
+			back.Lines = []loyalty.ReturnLine{{Line: pick(h, []string{"1", "2", ""}), Basis: int64(h.r.IntN(30))}}
+		}
+		return back
+	case n < 75:
+		return loyalty.Reverse{
+			Key: key, Of: h.some(append(slices.Clone(h.spent), h.awards...)), Cause: pick(h, []loyalty.Cause{"", loyalty.ByMerchant, loyalty.ByCustomer}),
+			Amount: int64(max(0, h.r.IntN(20)-10)),
+		}
+	case n < 79:
+		return loyalty.Vest{Key: key, Award: h.some(h.awards), UsableFrom: h.now.Add(time.Duration(h.r.IntN(100)-20) * time.Hour)}
+	case n < 86:
+		return loyalty.Transfer{Key: key, From: account, To: h.account(), Unit: unit, Amount: amount}
+	case n < 90:
+		if !h.chance(50) {
+			amount = -amount
+		}
+		return loyalty.Adjust{Key: key, Account: account, Unit: unit, Amount: amount, Reason: "test", Actor: "me", At: h.past()}
+	case n < 92:
+		return loyalty.Import{Key: key, Account: account, Unit: unit, Lots: []loyalty.ImportLot{
+			{Amount: amount, EarnedAt: h.now.AddDate(0, -1, 0), Expires: h.now.Add(time.Duration(h.r.IntN(900)-100) * time.Hour)},
+			{Amount: 3, EarnedAt: h.now.AddDate(-1, 0, 0), Order: "old"},
+		}}
+	case n < 94:
+		return loyalty.Merge{Key: key, From: account, Into: h.account()}
+	case n < 96:
+		return loyalty.Split{Key: key, Merge: h.some(h.merges)}
+	case n < 98:
+		return loyalty.Extend{Key: key, Account: account, Unit: unit, Until: h.now.Add(time.Duration(h.r.IntN(1000)) * time.Hour)}
+	}
+	lot := loyalty.LotKey{Account: account, Lot: "none"}
+	if len(h.lots) > 0 {
+		lot = pick(h, h.lots)
+	}
+	return loyalty.Reinstate{Key: key, Account: lot.Account, Lots: []string{lot.Lot}, Until: h.now.Add(72 * time.Hour)}
+}
+
+func (h *history) some(keys []string) string {
+	if len(keys) == 0 || h.chance(3) {
+		return "nowhere"
+	}
+	return keys[len(keys)-1-h.r.IntN(min(len(keys), 12))]
+}
+
+func (h *history) earn(key, account string, unit loyalty.Unit) loyalty.Earn {
+	e := loyalty.Earn{
+		Key: key, Account: account, Unit: unit, At: h.past(), Expiry: pick(h, policies), Order: "o" + key, Rule: "r@1", UnitCost: 5,
+	}
+	switch h.r.IntN(4) {
+	case 0:
+		e.UsableFrom = loyalty.Forever
+	case 1:
+		e.UsableFrom = h.now.Add(time.Duration(h.r.IntN(300)) * time.Hour)
+	}
+	if h.chance(50) {
+		e.Amount = int64(1 + h.r.IntN(60))
+		return e
+	}
+	e.Lines = []loyalty.EarnLine{
+		{Line: "1", Amount: int64(1 + h.r.IntN(50)), Basis: int64(1 + h.r.IntN(50))},
+		{Line: "2", Amount: int64(h.r.IntN(50)), Basis: int64(h.r.IntN(50))},
+	}
+	return e
+}
+
+// conditions are the errors that a command may meet.
+var conditions = []error{
+	loyalty.ErrInvalid, loyalty.ErrInsufficient, loyalty.ErrNotFound, loyalty.ErrHoldOver, loyalty.ErrReversed, loyalty.ErrNotReversible,
+	loyalty.ErrCauseRequired, loyalty.ErrShortfall, loyalty.ErrMerged, loyalty.ErrOpenHolds, loyalty.ErrKeyReused,
+}
+
+func (h *history) post(cmd loyalty.Command) (loyalty.Receipt, error) {
+	h.t.Helper()
+	before := ""
+	if look := h.chance(20); look {
+		before = h.view()
+	}
+	r, err := h.ledger.Post(ctx, cmd)
+	if err != nil {
+		if !slices.ContainsFunc(conditions, func(c error) bool { return errors.Is(err, c) }) {
+			h.fatalf("%T: %v", cmd, err)
+		}
+		h.note("%T: %v", cmd, err)
+		if before != "" {
+			h.same("a rejected command", before)
+		}
+		return r, err
+	}
+	h.note("%s @ %s", r, r.Transaction.Links[0].Hash)
+	h.posted = append(h.posted, posted{cmd, r})
+	h.checkReceipt(r)
+	t := &r.Transaction
+	for i := range t.Opens {
+		h.lots = append(h.lots, loyalty.LotKey{Account: t.Opens[i].Account, Lot: t.Opens[i].ID})
+	}
+	switch t.Kind {
+	case loyalty.KindEarn, loyalty.KindImport:
+		h.awards = append(h.awards, t.Key)
+	case loyalty.KindRedeem, loyalty.KindCapture, loyalty.KindTransfer:
+		h.spent = append(h.spent, t.Key)
+	case loyalty.KindAdjust:
+		h.spent = append(h.spent, t.Key)
+	case loyalty.KindHold:
+		h.holds = append(h.holds, t.Key)
+	case loyalty.KindMerge:
+		h.merges = append(h.merges, t.Key)
+	}
+	return r, err
+}
+
+func (h *history) note(format string, args ...any) {
+	h.log = append(h.log, fmt.Sprintf("%d %s ", h.n, h.now.Format(time.RFC3339Nano))+fmt.Sprintf(format, args...))
+}
+
+func (h *history) checkReceipt(r loyalty.Receipt) {
+	h.t.Helper()
+	sums := map[loyalty.Unit]int64{}
+	for _, e := range r.Transaction.Entries {
+		sums[e.Unit] += e.Amount
+		if e.Amount == 0 {
+			h.fatalf("an entry of nothing")
+		}
+	}
+	for u, sum := range sums {
+		if sum != 0 {
+			h.fatalf("entries of %s sum to %d", u, sum)
+		}
+	}
+	for _, b := range r.Balances {
+		got, err := h.ledger.Balance(ctx, b.Account, b.Unit, loyalty.AsOf{})
+		h.must(err)
+		if got != b {
+			h.fatalf("the receipt says %+v, the balance is %+v", b, got)
+		}
+		h.checkAccount(b.Account, b.Unit)
+	}
+}
+
+// checkAccount checks a balance against lots and holds.
+func (h *history) checkAccount(account string, unit loyalty.Unit) {
+	h.t.Helper()
+	b, err := h.ledger.Balance(ctx, account, unit, loyalty.AsOf{})
+	h.must(err)
+	lots, err := h.ledger.Lots(ctx, account, unit, loyalty.AsOf{})
+	h.must(err)
+	var usable, pending, held int64
+	for i := range lots {
+		l := &lots[i]
+		h.checkLot(l)
+		held += l.Held
+		if l.UsableFrom.After(h.now) {
+			pending += l.Remaining
+		} else {
+			usable += l.Remaining
+		}
+		if !l.Expires.After(h.now) && l.Held != l.Remaining {
+			h.fatalf("lot %s is expired and still there", l.ID)
+		}
+		if i > 0 && lots[i-1].Expires.After(l.Expires) {
+			h.fatalf("lots are out of the order of consumption")
+		}
+	}
+	if b.Usable != usable || b.Pending != pending || b.Held != held || b.Total() != usable+pending-b.Debt {
+		h.fatalf("balance %+v, lots have %d usable, %d pending, %d held", b, usable, pending, held)
+	}
+	if b.Debt < 0 || unit == loyalty.Points && b.Available() < -maxDebt*int64(len(accounts)) || unit != loyalty.Points && b.Available() < 0 {
+		h.fatalf("balance %+v is below its floor", b)
+	}
+	holds, err := h.ledger.Holds(ctx, account, loyalty.AsOf{})
+	h.must(err)
+	var pinned int64
+	for i := range holds {
+		var pins int64
+		for _, p := range holds[i].Pins {
+			pins += p.Amount
+		}
+		if pins != holds[i].Open() || pins <= 0 {
+			h.fatalf("hold %+v: its parts do not sum to it", holds[i])
+		}
+		if holds[i].Unit == unit {
+			pinned += pins
+		}
+	}
+	if pinned != held {
+		h.fatalf("holds pin %d, lots say %d", pinned, held)
+	}
+}
+
+func (h *history) checkLot(l *loyalty.Lot) {
+	h.t.Helper()
+	for _, n := range []int64{
+		l.Remaining, l.Held, l.Redeemed, l.Expired, l.Clawed, l.Transferred, l.Adjusted, l.BasisReturned, l.Returned,
+		l.Remaining - l.Held, l.Original - l.Remaining, l.Basis - l.BasisReturned,
+	} {
+		if n < 0 {
+			h.fatalf("lot %+v", *l)
+		}
+	}
+	if l.Original != l.Remaining+l.Redeemed+l.Expired+l.Clawed+l.Transferred+l.Adjusted {
+		h.fatalf("lot %+v does not add up", *l)
+	}
+}
+
+// view is everything that reads show now.
+func (h *history) view() string {
+	h.t.Helper()
+	var b strings.Builder
+	for _, account := range accounts {
+		for _, u := range units {
+			bal, err := h.ledger.Balance(ctx, account, u.Unit, loyalty.AsOf{})
+			h.must(err)
+			lots, err := h.ledger.Lots(ctx, account, u.Unit, loyalty.AsOf{})
+			h.must(err)
+			fmt.Fprintln(&b, bal, lots)
+		}
+		holds, err := h.ledger.Holds(ctx, account, loyalty.AsOf{})
+		h.must(err)
+		fmt.Fprintln(&b, holds)
+	}
+	return b.String()
+}
+
+func (h *history) same(what, before string) {
+	h.t.Helper()
+	if after := h.view(); after != before {
+		h.fatalf("%s changed reads from\n%s\nto\n%s", what, before, after)
+	}
+}
+
+func (h *history) sweep() {
+	h.t.Helper()
+	account, unit := h.account(), h.unit()
+	before := h.view()
+	st, err := h.ledger.Statement(ctx, account, unit, time.Time{}.AddDate(1, 0, 0), h.now.Add(time.Hour), time.Time{})
+	h.must(err)
+	n, err := h.ledger.Sweep(ctx, h.now.Add(-time.Duration(h.r.IntN(48))*time.Hour), h.r.IntN(4))
+	h.must(err)
+	h.note("swept %d", n)
+	h.same("a sweep", before)
+	after, err := h.ledger.Statement(ctx, account, unit, time.Time{}.AddDate(1, 0, 0), h.now.Add(time.Hour), time.Time{})
+	h.must(err)
+	if fmt.Sprint(st) != fmt.Sprint(after) {
+		h.fatalf("a sweep changed a statement from\n%+v\nto\n%+v", st, after)
+	}
+}
+
+func (h *history) retry() {
+	h.t.Helper()
+	if len(h.posted) == 0 {
+		return
+	}
+	p := pick(h, h.posted)
+	before := h.view()
+	r, err := h.ledger.Post(ctx, p.cmd)
+	h.must(err)
+	if !r.Replayed || fmt.Sprint(r.Transaction, r.Balances) != fmt.Sprint(p.receipt.Transaction, p.receipt.Balances) {
+		h.fatalf("the same key gave\n%+v\nafter\n%+v", r, p.receipt)
+	}
+	_, err = h.ledger.Post(ctx, loyalty.Adjust{Key: p.receipt.Transaction.Key, Account: "m0", Amount: 1, Reason: "x", Actor: "y"})
+	if !errors.Is(err, loyalty.ErrKeyReused) {
+		h.fatalf("a key was used twice: %v", err)
+	}
+	h.same("a retry", before)
+}
+
+// ask notes an answer as of two times and asks an earlier one again.
+func (h *history) ask() {
+	h.t.Helper()
+	p := probe{account: h.account(), unit: h.unit()}
+	p.at.Known = h.now.Add(-time.Duration(h.r.IntN(3)*h.r.IntN(200)) * time.Hour)
+	p.at.Effective = h.now.Add(time.Duration(h.r.IntN(400)-300) * time.Hour)
+	p.answer = h.answer(p)
+	h.note("%s", p.answer)
+	h.probes = append(h.probes, p)
+	h.again(pick(h, h.probes))
+}
+
+func (h *history) answer(p probe) string {
+	h.t.Helper()
+	b, err := h.ledger.Balance(ctx, p.account, p.unit, p.at)
+	h.must(err)
+	lots, err := h.ledger.Lots(ctx, p.account, p.unit, p.at)
+	h.must(err)
+	return fmt.Sprint(b, lots)
+}
+
+func (h *history) again(p probe) {
+	h.t.Helper()
+	if got := h.answer(p); got != p.answer {
+		h.fatalf("as of %+v was\n%s\nand is now\n%s", p.at, p.answer, got)
+	}
+}
+
+func (h *history) redeemAndReverse() {
+	h.t.Helper()
+	account, unit := h.account(), h.unit()
+	lots, err := h.ledger.Lots(ctx, account, unit, loyalty.AsOf{})
+	h.must(err)
+	key := h.key()
+	r, err := h.post(loyalty.Redeem{Key: key, Account: account, Unit: unit, Amount: int64(1 + h.r.IntN(30))})
+	if err != nil {
+		return
+	}
+	h.now = h.now.Add(time.Microsecond)
+	_, err = h.post(loyalty.Reverse{Key: key + "-back", Of: key})
+	if errors.Is(err, loyalty.ErrCauseRequired) {
+		return
+	}
+	h.must(err)
+	after, err := h.ledger.Lots(ctx, r.Balance().Account, unit, loyalty.AsOf{})
+	h.must(err)
+	if unit != "stamps" && r.Balance().Account == account && !sameAmounts(lots, after) {
+		h.fatalf("redeem and reverse made\n%+v\nof\n%+v", after, lots)
+	}
+}
+
+// sameAmounts compares lots but for expiry that activity moved.
+func sameAmounts(a, b []loyalty.Lot) bool {
+	amounts := func(ls []loyalty.Lot) map[string][2]int64 {
+		m := map[string][2]int64{}
+		for i := range ls {
+			m[ls[i].ID] = [2]int64{ls[i].Remaining, ls[i].Redeemed}
+		}
+		return m
+	}
+	return maps.Equal(amounts(a), amounts(b))
+}
+
+func (h *history) finish() {
+	h.t.Helper()
+	for _, p := range h.probes {
+		h.again(p)
+	}
+	h.checkMovements()
+	before := h.view()
+	_, err := h.ledger.Sweep(ctx, h.now, 0)
+	h.must(err)
+	h.same("the last sweep", before)
+	for _, p := range h.probes {
+		h.again(p)
+	}
+	h.checkFold()
+	h.checkLots()
+	h.checkReturns()
+	for _, a := range append(h.anchors, loyalty.Anchor{}) {
+		v, err := h.ledger.Verify(ctx, a)
+		h.must(err)
+		h.note("verified %+v", v)
+	}
+	h.log = append(h.log, h.view())
+}
+
+// checkMovements ties two periods and each account's statement.
+func (h *history) checkMovements() {
+	h.t.Helper()
+	from, middle, to := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), h.now.AddDate(0, -1, 0), h.now.Add(time.Hour)
+	first, err := h.ledger.Movements(ctx, from, middle, time.Time{})
+	h.must(err)
+	second, err := h.ledger.Movements(ctx, middle, to, time.Time{})
+	h.must(err)
+	closing := map[loyalty.Unit]int64{}
+	for _, m := range first {
+		closing[m.Unit] = m.Closing
+		if !m.Check() || m.Opening != 0 {
+			h.fatalf("movement %+v does not tie", m)
+		}
+	}
+	for _, m := range second {
+		if !m.Check() || m.Opening != closing[m.Unit] {
+			h.fatalf("movement %+v does not tie to %d", m, closing[m.Unit])
+		}
+		var total int64
+		for _, account := range accounts {
+			st, err := h.ledger.Statement(ctx, account, m.Unit, middle, to, time.Time{})
+			h.must(err)
+			total += st.Closing
+			run := st.Opening
+			for _, l := range st.Lines {
+				run += l.Amount
+				if run != l.Balance {
+					h.fatalf("statement %+v does not add up", st)
+				}
+			}
+			b, err := h.ledger.Balance(ctx, account, m.Unit, loyalty.AsOf{Effective: to.Add(-time.Microsecond)})
+			h.must(err)
+			if run != st.Closing || b.Total() != st.Closing {
+				h.fatalf("statement %+v ends at %d, the balance is %d", st, run, b.Total())
+			}
+		}
+		if total != m.Closing {
+			h.fatalf("statements close at %d, the movement at %d", total, m.Closing)
+		}
+		h.note("%+v", m)
+	}
+}
+
+// checkFold compares each balance with the plain sum of the entries, which
+// after a sweep needs no rule of time. Of a pool that is contributions less uses.
+func (h *history) checkFold() {
+	h.t.Helper()
+	for _, account := range accounts {
+		sums := map[loyalty.Unit]int64{}
+		for t, err := range h.ledger.Transactions(ctx, account) {
+			h.must(err)
+			for _, e := range t.Entries {
+				if e.Account == account && (e.Book == loyalty.BookMember || e.Book == loyalty.BookPool || e.Book == loyalty.BookDebt) {
+					sums[e.Unit] += e.Amount
+				}
+			}
+		}
+		for _, u := range units {
+			b, err := h.ledger.Balance(ctx, account, u.Unit, loyalty.AsOf{})
+			h.must(err)
+			if b.Total() != sums[u.Unit] {
+				h.fatalf("%s of %s: balance %d, entries sum to %d", u.Unit, account, b.Total(), sums[u.Unit])
+			}
+		}
+	}
+}
+
+func (h *history) checkLots() {
+	h.t.Helper()
+	if len(h.lots) == 0 {
+		return
+	}
+	a, err := h.store.Load(ctx, loyalty.Query{Program: h.ledger.Program(), Lots: h.lots})
+	h.must(err)
+	if len(a.Lots) != len(h.lots) {
+		h.fatalf("%d of %d lots are there", len(a.Lots), len(h.lots))
+	}
+	for i := range a.Lots {
+		h.checkLot(&a.Lots[i])
+	}
+}
+
+// checkReturns returns every award line in cuts and compares the sum.
+func (h *history) checkReturns() {
+	h.t.Helper()
+	for i, key := range h.awards {
+		a, err := h.ledger.Award(ctx, key)
+		h.must(err)
+		for j, l := range a.Lines {
+			if l.Basis > 0 && l.Returned != l.Amount*l.BasisReturned/l.Basis {
+				h.fatalf("award %s line %s: %d of %d points returned for %d of %d", key, l.Line, l.Returned, l.Amount, l.BasisReturned, l.Basis)
+			}
+			if left := l.Basis - l.BasisReturned; left > 1 && h.chance(20) && a.Transaction.Kind == loyalty.KindEarn {
+				cut := 1 + h.r.Int64N(left-1)
+				for n, basis := range []int64{cut, left - cut} {
+					_, err := h.post(loyalty.Return{
+						Key: fmt.Sprintf("all-%d-%d-%d", i, j, n), Award: key, Lines: []loyalty.ReturnLine{{Line: l.Line, Basis: basis}},
+					})
+					if errors.Is(err, loyalty.ErrShortfall) {
+						break
+					}
+					h.must(err)
+				}
+				after, err := h.ledger.Award(ctx, key)
+				h.must(err)
+				if x := after.Lines[j]; x.BasisReturned == x.Basis && x.Returned != x.Amount {
+					h.fatalf("award %s line %s: all is returned, %d of %d points were", key, l.Line, x.Returned, x.Amount)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,21 @@
+package loyalty_test
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/cxkit/cxkit/loyalty"
+	"github.com/cxkit/cxkit/loyalty/loyaltytest"
+)
+
+var histories = flag.Int("loyalty.histories", 500, "random histories of 100 commands")
+
+func TestMemoryStore(t *testing.T) {
+	loyaltytest.TestStore(t, func(testing.TB) loyalty.Store { return loyalty.NewMemoryStore() })
+}
+
+func TestRandomHistories(t *testing.T) {
+	for seed := range uint64(*histories) {
+		loyaltytest.TestHistory(t, seed, 100, loyalty.NewMemoryStore())
+	}
+}
