@@ -136,7 +136,7 @@ func (e *Engine) backoff(key string, attempts int) time.Duration {
 	_, _ = h.Write([]byte(key))
 	_, _ = h.Write([]byte{byte(attempts)})
 	quarter := int64(d / 4)
-	return d + time.Duration(int64(h.Sum32())%(quarter+1)) - d/8
+	return (d + time.Duration(int64(h.Sum32())%(quarter+1)) - d/8).Truncate(time.Microsecond)
 }
 
 // carry brings one claimed effect forward.
@@ -150,7 +150,7 @@ func (e *Engine) carry(ctx context.Context, er *EffectRow, now time.Time, p *Pro
 	port, ok := e.portOf(er)
 	switch er.State {
 	case Leased: // the owner has vanished after storing the request
-		er.State, er.Wake, er.Detail = Uncertain, time.Time{}, "the worker did not report back"
+		er.State, er.Wake, er.Detail, er.Doubtful = Uncertain, time.Time{}, "the worker did not report back", true
 		if port.HonorsKeys {
 			er.Wake = now
 		}
@@ -239,8 +239,13 @@ func effectOwner(er *EffectRow) *Instance {
 // settle stores how a call went and tells the instance.
 func (e *Engine) settle(ctx context.Context, er *EffectRow, a Answer, now time.Time, p *Progress) error {
 	next := *er
-	next.Detail, next.Wake = a.detail, time.Time{}
-	retry := func() { next.Wake = now.Add(max(a.after, e.backoff(er.Effect.Key, er.Attempts))) }
+	next.Detail, next.Wake, next.Doubtful = a.detail, time.Time{}, false
+	if er.Doubtful && a.result == answerLater {
+		a.result = answerUnclear // this call did nothing, but an earlier one may have
+	}
+	retry := func() {
+		next.Wake = now.Add(max(a.after, e.backoff(er.Effect.Key, er.Attempts))).Truncate(time.Microsecond)
+	}
 	count := &p.Confirmed
 	switch a.result {
 	case answerConfirmed:
@@ -259,7 +264,7 @@ func (e *Engine) settle(ctx context.Context, er *EffectRow, a Answer, now time.T
 			next.State, next.Wake, count = Dead, time.Time{}, &p.Dead
 		}
 	default:
-		next.State, count = Uncertain, &p.Uncertain
+		next.State, next.Doubtful, count = Uncertain, true, &p.Uncertain
 		if port, ok := e.portOf(er); ok && port.HonorsKeys && er.Attempts < e.cfg.MaxAttempts {
 			retry()
 		}

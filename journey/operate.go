@@ -144,6 +144,7 @@ func (e *Engine) Resolve(ctx context.Context, key string, a Answer) error {
 	case f.Effect.State != Uncertain:
 		return fmt.Errorf("%w: the effect is %s", ErrState, f.Effect.State)
 	}
+	f.Effect.Doubtful = false
 	var p Progress
 	return e.settle(ctx, f.Effect, a, e.now(), &p)
 }

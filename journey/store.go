@@ -117,6 +117,9 @@ type EffectRow struct {
 	Token string
 	// Attempts counts the calls made.
 	Attempts int
+	// Doubtful is set from the first call whose result is not known until a call
+	// with the same key has a definite one.
+	Doubtful bool
 	// Refused are the channels that have refused it.
 	Refused []string
 	// Decision is the contact policy's last answer.
