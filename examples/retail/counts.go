@@ -6,7 +6,6 @@ import "time"
 // packages at the end.
 type counts struct {
 	deliveries, duplicates, nobody int
-	tiers                          int
 	refusedRedemptions             int
 	lateAnswers                    int
 	reactions                      int

@@ -44,12 +44,11 @@ func generated(ctx context.Context, cfg world.Config, bar *progress.Progress) (r
 	}
 	for _, brand := range []string{world.Lumen, world.Hearth} {
 		s.clubs[brand] = shop.Club{
-			Program: brand, Currency: "CNY", Zone: "Asia/Shanghai",
+			Program: brand, Currency: "CNY", Zone: "Asia/Shanghai", Card: world.KindMember + "/" + brand,
 			ReturnDays: earn.ReturnDays, Silver: earn.Silver, Gold: earn.Gold,
 		}
 	}
-	// The history of the members' file lies before the year.
-	l, err := newLoop(ctx, w.Start().AddDate(-5, 0, 0), s)
+	l, err := newLoop(ctx, w.Start(), s)
 	if err != nil {
 		return report.Report{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/cxkit/cxkit/examples/retail/audience"
@@ -55,7 +56,8 @@ type loop struct {
 type club struct {
 	*program.Program
 	ledger *loyalty.Ledger
-	card   string // the kind of identifier that names the account; "" where the property card does
+	brand  string
+	card   string // the kind of identifier that names the account
 }
 
 // setting is what differs between the inputs.
@@ -144,8 +146,9 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.clubs[brand] = &club{Program: p, ledger: ledger, card: c.Card}
+		l.clubs[brand] = &club{Program: p, ledger: ledger, brand: brand, card: c.Card}
 	}
+	l.scheduled.add(start.Add(3*time.Hour), l.nightly)
 	return l, nil
 }
 
@@ -301,24 +304,50 @@ func (l *loop) order(ctx context.Context, e profile.Event, id profile.ID) error 
 	if err != nil {
 		return err
 	}
-	if done.Tier != nil && id != "" {
-		return l.tier(ctx, *done.Tier, e)
+	if done.Tier != nil {
+		return l.tier(ctx, club, *done.Tier, e.Mode)
 	}
 	return nil
 }
 
 // tier tells the customer's profile of a new tier, so that audiences may use it.
-func (l *loop) tier(ctx context.Context, change program.TierChange, cause profile.Event) error {
+func (l *loop) tier(ctx context.Context, c *club, change program.TierChange, mode profile.Mode) error {
 	_, err := l.customers.Observe(ctx, profile.Event{
 		ID: "tier/" + change.Account + "/" + change.At.UTC().Format(time.RFC3339Nano), Source: "loyalty", Name: "tier.changed",
-		Time: l.now, Mode: cause.Mode, Brand: cause.Brand, Identifiers: cause.Identifiers,
-		Traits: profile.Values{"tier": profile.Text(cmp.Or(change.To, "member"))},
+		Time: l.now, Mode: mode, Brand: c.brand,
+		Identifiers: []profile.Identifier{{Kind: c.card, Value: change.Account}},
+		Traits:      profile.Values{"tier": profile.Text(cmp.Or(change.To, "member"))},
 	})
 	if err != nil {
 		return err
 	}
-	l.count.tiers++
 	return l.react(ctx)
+}
+
+// nightly records what time has done, and holds the reviews of tiers. No
+// answer depends on it but that of a review, which is a decision.
+func (l *loop) nightly(ctx context.Context) error {
+	for _, brand := range slices.Sorted(maps.Keys(l.clubs)) {
+		c := l.clubs[brand]
+		if _, err := c.ledger.Sweep(ctx, l.now, 0); err != nil {
+			return err
+		}
+		changes, err := c.RunReviews(ctx, l.now, 0)
+		if err != nil {
+			return err
+		}
+		for _, change := range changes {
+			if err := l.tier(ctx, c, change, profile.Live); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := l.desk.RunDue(ctx, l.now, 0); err != nil {
+		return err
+	}
+	_, err := l.surveys.RunDue(ctx, l.now, 0)
+	l.scheduled.add(l.now.Add(24*time.Hour), l.nightly)
+	return err
 }
 
 // membership is the account that an event names, of the brand's club; nil for none.
@@ -329,7 +358,7 @@ func (l *loop) membership(e profile.Event) (*club, string) {
 	}
 	card, _ := e.Properties["card"].Text()
 	for _, id := range e.Identifiers {
-		if id.Kind == c.card {
+		if card == "" && id.Kind == c.card {
 			card = id.Value
 		}
 	}

@@ -348,8 +348,48 @@ func (l *loop) aboutPoints(ctx context.Context, p period) (report.Section, error
 				Caption: fmt.Sprintf("%s accounts, %s transactions and %s entries verified.",
 					report.Count(verified.Accounts), report.Count(verified.Transactions), report.Count(verified.Entries)),
 			}, flows)
+		tiers, err := c.tiers(ctx, name)
+		if err != nil {
+			return s, err
+		}
+		s.Blocks = append(s.Blocks, tiers)
 	}
 	return s, nil
+}
+
+// tiers counts the members of every tier, and how they came and went.
+func (c *club) tiers(ctx context.Context, name string) (report.Table, error) {
+	t := report.Table{
+		Title:   name + ": tiers",
+		Columns: []string{"tier", "members at the end", "risen to it", "fallen to it at a review"}, Numeric: []bool{false, true, true, true},
+		Caption: "A tier is reached the moment that enough is earned, and lost at a review only.",
+	}
+	members, risen, fallen := map[string]int{}, map[string]int{}, map[string]int{}
+	for a, err := range c.ledger.Accounts(ctx) {
+		if err != nil {
+			return t, err
+		}
+		state, err := c.Tier(ctx, a.ID)
+		if err != nil {
+			return t, err
+		}
+		members[state.Tier]++
+		history, err := c.TierHistory(ctx, a.ID)
+		if err != nil {
+			return t, err
+		}
+		for _, h := range history {
+			if h.Review {
+				fallen[h.To]++
+			} else {
+				risen[h.To]++
+			}
+		}
+	}
+	for _, tier := range []string{"gold", "silver", ""} {
+		t.Rows = append(t.Rows, []string{cmp.Or(tier, "none"), report.Count(members[tier]), report.Count(risen[tier]), report.Count(fallen[tier])})
+	}
+	return t, nil
 }
 
 // aboutFeedback scores the surveys, with their intervals.

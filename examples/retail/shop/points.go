@@ -16,8 +16,7 @@ type Club struct {
 	Program  string
 	Currency string
 	Zone     string
-	// Card is the kind of identifier that names the account; empty where the
-	// property "card" of an event does.
+	// Card is the kind of identifier that names the account.
 	Card string
 	// On is what of an order earns; ReturnDays is how long it can be returned.
 	On         program.Basis
