@@ -1,9 +1,11 @@
 package feedback
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,17 +20,58 @@ import (
 type Check func(ctx context.Context, r Request) (bool, error)
 
 // Budget caps the invitations of one customer across surveys.
+//
+// Its JSON form carries "format":1, the window as Go text, and refuses unknown
+// fields.
 type Budget struct {
 	// Name appears in reasons.
-	Name string `json:"name"`
+	Name string
 	// Limit is the greatest number of invitations in any span of length
 	// Window; a span holds its start and not its end.
-	Limit  int           `json:"limit"`
-	Window time.Duration `json:"window"`
+	Limit  int
+	Window time.Duration
 	// Brand limits the budget to the surveys of a brand, Surveys to those
 	// named; empty means all.
+	Brand   string
+	Surveys []string
+}
+
+type budgetJSON struct {
+	Format  int      `json:"format"`
+	Name    string   `json:"name"`
+	Limit   int      `json:"limit"`
+	Window  string   `json:"window"`
 	Brand   string   `json:"brand,omitempty"`
 	Surveys []string `json:"surveys,omitempty"`
+}
+
+// MarshalJSON writes the budget with its format version.
+func (b Budget) MarshalJSON() ([]byte, error) {
+	return json.Marshal(budgetJSON{formatVersion, b.Name, b.Limit, b.Window.String(), b.Brand, b.Surveys})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes and validates it; the error
+// matches [ErrInvalid].
+func (b *Budget) UnmarshalJSON(data []byte) error {
+	var w budgetJSON
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&w); err != nil {
+		return fmt.Errorf("%w: budget: %w", ErrInvalid, err)
+	}
+	if w.Format != formatVersion {
+		return fmt.Errorf("%w: budget %q: format %d, want %d", ErrInvalid, w.Name, w.Format, formatVersion)
+	}
+	window, err := time.ParseDuration(w.Window)
+	if err != nil {
+		return fmt.Errorf("%w: budget %q: window: %q is no duration", ErrInvalid, w.Name, w.Window)
+	}
+	out := Budget{w.Name, w.Limit, window, w.Brand, w.Surveys}
+	if err := out.validate(); err != nil {
+		return err
+	}
+	*b = out
+	return nil
 }
 
 func (b Budget) validate() error {

@@ -126,3 +126,18 @@ func FuzzSurvey(f *testing.F) {
 		require.Equal(t, s, again)
 	})
 }
+
+func TestBudgetRoundTripsAsJSON(t *testing.T) {
+	budget := feedback.Budget{Name: "b", Limit: 2, Window: 30 * day, Brand: "x", Surveys: []string{"s"}}
+	b, err := json.Marshal(budget)
+	require.NoError(t, err)
+	var back feedback.Budget
+	require.NoError(t, json.Unmarshal(b, &back))
+	assert.Equal(t, budget, back)
+	for _, text := range []string{
+		`{"format":1,"name":"b","limit":0,"window":"1h"}`, `{"format":1,"name":"b","limit":1,"window":"x"}`,
+		`{"name":"b","limit":1,"window":"1h"}`, `{"format":1,"name":"b","limit":1,"window":"1h","per":1}`,
+	} {
+		assert.ErrorIs(t, json.Unmarshal([]byte(text), &back), feedback.ErrInvalid, text)
+	}
+}

@@ -1,7 +1,6 @@
 package care
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -305,12 +304,4 @@ func (h *Hours) UnmarshalJSON(b []byte) error {
 	}
 	*h = out
 	return nil
-}
-
-const formatVersion = 1
-
-func decodeStrict(b []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	return dec.Decode(into)
 }

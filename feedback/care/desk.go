@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"time"
 
@@ -58,7 +57,7 @@ type Desk struct {
 // New returns a desk; the error matches [ErrInvalid] and names the field.
 func New(cfg Config) (*Desk, error) {
 	d := &Desk{
-		store: cfg.Store, now: cfg.Now, flows: map[Kind]Flow{}, clocks: maps.Clone(cfg.Calendars),
+		store: cfg.Store, now: cfg.Now, flows: map[Kind]Flow{}, clocks: clockwork{},
 		rules: slices.Clone(cfg.Rules), notify: cfg.Notify, sameAs: cfg.SameAs, mask: cfg.Mask,
 	}
 	if d.store == nil {
@@ -86,6 +85,7 @@ func New(cfg Config) (*Desk, error) {
 		if name == "" || cal == nil {
 			return nil, fmt.Errorf("%w: Calendars: %q has no name or is nil", ErrInvalid, name)
 		}
+		d.clocks[name] = cal
 	}
 	for i, p := range cfg.Policies {
 		if err := p.validate(d.clocks); err != nil {

@@ -591,3 +591,31 @@ func TestALatePauseMovesTheBreachThatASweepAnnounced(t *testing.T) {
 	assert.Equal(t, []string{"opened 0s", "breached 2h0m0s", "acted 1h0m0s", "acted 5h0m0s", "breached 6h0m0s"}, got,
 		"what went out stays out, and the true instant is told")
 }
+
+func TestPoliciesAndRulesRoundTripAsJSON(t *testing.T) {
+	p := officeHours(4*time.Hour, 50, 75)[0]
+	p.Kind, p.Brand, p.Priority, p.Targets[1].ThroughPauses = care.Repair, "b", "high", true
+	b, err := json.Marshal(p)
+	require.NoError(t, err)
+	var back care.Policy
+	require.NoError(t, json.Unmarshal(b, &back))
+	assert.Equal(t, p, back)
+	for text, says := range map[string]string{
+		`{"format":2}`: "format 2",
+		`{"format":1,"targets":[{"name":"t","goal":"done","within":"4 hours"}]}`:     "no duration",
+		`{"format":1,"targets":[{"name":"t","goal":"done","within":"-4h"}]}`:         "within",
+		`{"format":1,"targets":[{"name":"t","goal":"done","within":"4h","x":true}]}`: "unknown field",
+	} {
+		err := json.Unmarshal([]byte(text), &back)
+		require.ErrorIs(t, err, care.ErrInvalid, text)
+		assert.ErrorContains(t, err, says)
+	}
+	r := care.Rule{Name: "r", Survey: "s", Question: "q", Threshold: 6, Kind: care.Complaint, Priority: "p", Topic: "t", EvenIfOpen: true}
+	b, err = json.Marshal(r)
+	require.NoError(t, err)
+	var rule care.Rule
+	require.NoError(t, json.Unmarshal(b, &rule))
+	assert.Equal(t, r, rule)
+	assert.ErrorIs(t, json.Unmarshal([]byte(`{"format":1,"nmae":"r"}`), &rule), care.ErrInvalid)
+	assert.ErrorIs(t, json.Unmarshal([]byte(`{"name":"r"}`), &rule), care.ErrInvalid)
+}

@@ -10,6 +10,8 @@ import (
 )
 
 // Rule opens a case from a bad rating.
+//
+// Its JSON form carries "format":1 and refuses unknown fields.
 type Rule struct {
 	// Name is unique and part of the case's ID.
 	Name string `json:"name"`

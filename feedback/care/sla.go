@@ -40,13 +40,15 @@ type Target struct {
 }
 
 // Policy gives targets to cases. The first policy that matches a case applies.
+//
+// Its JSON form carries "format":1 and refuses unknown fields.
 type Policy struct {
 	// Kind, Brand and Priority must equal those of the case; empty matches all.
-	Kind     Kind   `json:"kind,omitempty"`
-	Brand    string `json:"brand,omitempty"`
-	Priority string `json:"priority,omitempty"`
+	Kind     Kind
+	Brand    string
+	Priority string
 	// Targets are distinct by name.
-	Targets []Target `json:"targets"`
+	Targets []Target
 }
 
 func (p Policy) matches(o Opening) bool {
@@ -54,6 +56,7 @@ func (p Policy) matches(o Opening) bool {
 		(p.Priority == "" || p.Priority == o.Priority)
 }
 
+// validate checks the names of calendars only where these are given.
 func (p Policy) validate(calendars map[string]*Calendar) error {
 	for i, t := range p.Targets {
 		fail := func(text string) error { return fmt.Errorf("%w: target %q: %s", ErrInvalid, t.Name, text) }
@@ -66,7 +69,7 @@ func (p Policy) validate(calendars map[string]*Calendar) error {
 			return fail(fmt.Sprintf("goal %q is unknown", t.Goal))
 		case t.Within <= 0 || t.Within%time.Microsecond != 0:
 			return fail("within: not a positive number of microseconds")
-		case t.Calendar != "" && calendars[t.Calendar] == nil:
+		case calendars != nil && t.Calendar != "" && calendars[t.Calendar] == nil:
 			return fail(fmt.Sprintf("calendar %q is unknown", t.Calendar))
 		}
 		for j, pct := range t.EscalateAt {
