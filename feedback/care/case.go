@@ -50,7 +50,8 @@ type Opening struct {
 	// Topic is a short key, Text the customer's own words.
 	Topic string `json:"topic,omitempty"`
 	Text  string `json:"text,omitempty"`
-	// Order, Product (SKU) and Serial say what it is about.
+	// Order, Product (SKU) and Serial say what it is about. Serial is the ID
+	// of a [Product] where that is registered.
 	Order   commerce.Key `json:"order,omitzero"`
 	Product string       `json:"product,omitempty"`
 	Serial  string       `json:"serial,omitempty"`
@@ -138,6 +139,9 @@ type Case struct {
 	Lapses []Lapse `json:"lapses,omitempty"`
 	// Promises in the order made; the last one counts.
 	Promises []Promise `json:"promises,omitempty"`
+	// WarrantyUntil is that of the registered product when the case was
+	// opened; zero where none was registered.
+	WarrantyUntil time.Time `json:"warranty_until,omitzero"`
 	// Loaner is out with the customer.
 	Loaner string `json:"loaner,omitempty"`
 	// Legs are the ways with couriers.
@@ -171,6 +175,10 @@ func (c Case) clone() Case {
 	c.Announced = slices.Clone(c.Announced)
 	return c
 }
+
+// UnderWarranty reports whether the product was under warranty when the case
+// was opened, as far as it was registered.
+func (c Case) UnderWarranty() bool { return c.Time.Before(c.WarrantyUntil) }
 
 func (c *Case) lastTime() time.Time {
 	if n := len(c.History); n > 0 {

@@ -131,7 +131,11 @@ func (d *Desk) Open(ctx context.Context, o Opening) (Case, error) {
 	}
 	o.Time, o.Text = micro(o.Time), d.mask(o.Text)
 	c, err := retry(ctx, func() (Case, error) {
-		got, err := d.store.Get(ctx, Keys{Cases: []string{o.ID}})
+		keys := Keys{Cases: []string{o.ID}}
+		if o.Serial != "" {
+			keys.Products = []string{o.Serial}
+		}
+		got, err := d.store.Get(ctx, keys)
 		if err != nil {
 			return Case{}, err
 		}
@@ -146,6 +150,9 @@ func (d *Desk) Open(ctx context.Context, o Opening) (Case, error) {
 		}
 		now := micro(d.now())
 		c := d.opened(o, now)
+		if len(got.Products) > 0 {
+			c.WarrantyUntil = got.Products[0].WarrantyUntil
+		}
 		if o.Mode == profile.Live {
 			c.Clocks = d.clocksFor(o)
 		}
@@ -294,7 +301,7 @@ func (d *Desk) insert(c *Case, a Action, now time.Time) (at int, err error) {
 		again.Clocks[i].Target = k.Target
 	}
 	again.align(c.Time, false)
-	again.Pending, again.Announced, again.Version = c.Pending, c.Announced, c.Version
+	again.Pending, again.Announced, again.WarrantyUntil, again.Version = c.Pending, c.Announced, c.WarrantyUntil, c.Version
 	for _, e := range slices.Insert(slices.Clone(c.History), at, Entry{Action: a, RecordedAt: now}) {
 		// The loans of the past stand: only this case's own account is kept.
 		loans := []Loan{{Item: e.Reclaim, Case: c.ID}, {Item: e.Lend}}
@@ -399,7 +406,7 @@ func (d *Desk) commit(ctx context.Context, c Case, loans []Loan) (Case, error) {
 			}
 		}
 	}
-	if err := d.store.Commit(ctx, Records{Cases: []Case{c}, Loans: loans}); err != nil {
+	if err := d.store.Commit(ctx, Batch{Put: Records{Cases: []Case{c}, Loans: loans}}); err != nil {
 		return Case{}, err
 	}
 	c.Version++
@@ -499,24 +506,29 @@ func (d *Desk) Case(ctx context.Context, id string) (Case, error) {
 // Cases yields the cases that match, ordered by (Time, ID), a page at a time.
 // The loop may write and may stop early.
 func (d *Desk) Cases(ctx context.Context, q Query) iter.Seq2[Case, error] {
-	return func(yield func(Case, error) bool) {
+	return pages(q, func(q Query) ([]Case, error) { return d.store.Page(ctx, q) },
+		func(c Case) Position { return Position{c.Time, c.ID} })
+}
+
+func pages[T any](q Query, page func(Query) ([]T, error), at func(T) Position) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		q := q
 		for {
-			rows, err := d.store.Page(ctx, q)
+			rows, err := page(q)
 			if err != nil {
-				yield(Case{}, err)
+				var zero T
+				yield(zero, err)
 				return
 			}
-			for _, c := range rows {
-				if !yield(c, nil) {
+			for _, r := range rows {
+				if !yield(r, nil) {
 					return
 				}
 			}
 			if len(rows) < q.limit() {
 				return
 			}
-			last := rows[len(rows)-1]
-			q.After = Position{last.Time, last.ID}
+			q.After = at(rows[len(rows)-1])
 		}
 	}
 }

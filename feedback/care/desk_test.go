@@ -457,11 +457,11 @@ type failing struct {
 
 var errDisk = errors.New("disk full")
 
-func (f *failing) Commit(ctx context.Context, r care.Records) error {
+func (f *failing) Commit(ctx context.Context, b care.Batch) error {
 	if f.left--; f.left < 0 {
 		return errDisk
 	}
-	return f.Store.Commit(ctx, r)
+	return f.Store.Commit(ctx, b)
 }
 
 func TestAFailedCommitIsReportedAndNotNotified(t *testing.T) {

@@ -7,48 +7,73 @@ import (
 	"github.com/cxkit/cxkit/profile"
 )
 
-// Export returns all cases of a customer, under all IDs that [Config.SameAs]
-// gives, in order of opening for each ID.
-func (d *Desk) Export(ctx context.Context, id profile.ID) ([]Case, error) {
+// Dossier is everything held on a customer.
+type Dossier struct {
+	Customer profile.ID `json:"customer"`
+	Cases    []Case     `json:"cases,omitempty"`
+	Products []Product  `json:"products,omitempty"`
+}
+
+// Export returns everything held on a customer, under all IDs that
+// [Config.SameAs] gives.
+func (d *Desk) Export(ctx context.Context, id profile.ID) (Dossier, error) {
 	if err := id.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return Dossier{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	ids, err := d.known(ctx, id)
 	if err != nil {
-		return nil, err
+		return Dossier{}, err
 	}
-	var out []Case
+	out := Dossier{Customer: id}
 	for _, id := range ids {
 		for c, err := range d.Cases(ctx, Query{Customer: id}) {
 			if err != nil {
-				return nil, err
+				return Dossier{}, err
 			}
-			out = append(out, c)
+			out.Cases = append(out.Cases, c)
+		}
+		for p, err := range d.Products(ctx, id) {
+			if err != nil {
+				return Dossier{}, err
+			}
+			out.Products = append(out.Products, p)
 		}
 	}
 	return out, nil
 }
 
-// Erase takes a person out of their cases, under all IDs that
-// [Config.SameAs] gives. What remains is what happened when: kind, states,
-// clocks, lapses, outlets, product. The customer, order, serial number,
+// Erase takes a person out, under all IDs that [Config.SameAs] gives. Their
+// products are deleted. What remains of a case is what happened when: kind,
+// states, clocks, lapses, outlets, SKU. The customer, order, serial number,
 // response, tracking numbers, undelivered notices and all free text go. An open
 // case stays open and can be closed; a late repetition of its opening or of an
 // action brings nothing back.
 //
 // Each case is one commit that fails as a whole; Erase may be repeated.
 func (d *Desk) Erase(ctx context.Context, id profile.ID) error {
-	cases, err := d.Export(ctx, id)
+	held, err := d.Export(ctx, id)
 	if err != nil {
 		return err
 	}
-	for _, c := range cases {
+	for _, c := range held.Cases {
 		_, err := retry(ctx, func() (Case, error) {
 			c, err := d.Case(ctx, c.ID)
 			if err != nil || c.Erased {
 				return c, err
 			}
 			return d.commit(ctx, c.anonymous(), nil)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, p := range held.Products {
+		_, err := retry(ctx, func() (struct{}, error) {
+			got, err := d.store.Get(ctx, Keys{Products: []string{p.ID}})
+			if err != nil || len(got.Products) == 0 || got.Products[0].Customer != p.Customer {
+				return struct{}{}, err // passed on meanwhile
+			}
+			return struct{}{}, d.store.Commit(ctx, Batch{Delete: Records{Products: got.Products}})
 		})
 		if err != nil {
 			return err

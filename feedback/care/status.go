@@ -26,6 +26,10 @@ type Status struct {
 	Broken  bool      `json:"broken,omitempty"`
 	// Loaner is out with the customer.
 	Loaner string `json:"loaner,omitempty"`
+	// WarrantyUntil is that of the product when the case was opened, and
+	// UnderWarranty whether it held then.
+	WarrantyUntil time.Time `json:"warranty_until,omitzero"`
+	UnderWarranty bool      `json:"under_warranty,omitempty"`
 }
 
 // ClockStatus is how a clock stands at an instant.
@@ -75,6 +79,7 @@ func (d *Desk) StatusOf(c Case, at time.Time) Status {
 	s := Status{
 		Case: c.ID, Kind: c.Kind, At: at, State: c.State, Phase: c.Phase, Since: c.Time, Assignee: c.Assignee,
 		Can: d.flows[c.Kind].Verbs(c.State), Lapses: c.Lapses, Loaner: c.Loaner,
+		WarrantyUntil: c.WarrantyUntil, UnderWarranty: c.UnderWarranty(),
 	}
 	for _, e := range c.History {
 		if e.From != e.To {
@@ -137,6 +142,12 @@ func (s Status) In(zone *time.Location) string {
 		if s.Broken {
 			b.WriteString(", not kept")
 		}
+	}
+	switch {
+	case s.UnderWarranty:
+		fmt.Fprintf(&b, "; under warranty until %s", at(s.WarrantyUntil))
+	case !s.WarrantyUntil.IsZero():
+		fmt.Fprintf(&b, "; warranty was over at %s", at(s.WarrantyUntil))
 	}
 	if s.Loaner != "" {
 		fmt.Fprintf(&b, "; loaner %s is out", s.Loaner)

@@ -26,6 +26,7 @@ func TestCareStore(t *testing.T, open func(testing.TB) care.Store) {
 		{"a commit needs the stored version, and is all or nothing", testCaseVersions},
 		{"nothing is shared with the caller", testCaseCopies},
 		{"pages are in order of time and ID, and filter", testCasePages},
+		{"pages of products are in order of time and ID, and filter", testProductPages},
 		{"due follows the next due time", testCaseDue},
 		{"a canceled context changes nothing", testCaseCanceled},
 		{"one loaner goes to one of many cases", testLoanerRace},
@@ -57,9 +58,10 @@ func fullCase() care.Case {
 			},
 			Consumed: time.Minute, Since: start, DoneAt: start.Add(time.Minute),
 		}},
-		Lapses:   []care.Lapse{{Target: "t", Percent: 50, At: start, Round: 1}},
-		Promises: []care.Promise{{By: start, MadeAt: start, Actor: "a", Reason: "r", Mode: profile.Backfill, KeptAt: start}},
-		Loaner:   "L", Legs: []care.Leg{leg},
+		Lapses:        []care.Lapse{{Target: "t", Percent: 50, At: start, Round: 1}},
+		Promises:      []care.Promise{{By: start, MadeAt: start, Actor: "a", Reason: "r", Mode: profile.Backfill, KeptAt: start}},
+		WarrantyUntil: start.Add(time.Hour),
+		Loaner:        "L", Legs: []care.Leg{leg},
 		History: []care.Entry{{Action: act, From: "registered", To: "received", RecordedAt: start}},
 		Pending: []care.Notice{{
 			ID: "n", What: care.Escalated, Case: o.ID, Kind: o.Kind, Customer: "c", Brand: "b", Order: o.Order,
@@ -81,38 +83,114 @@ func getCases(t *testing.T, s care.Store, k care.Keys) care.Records {
 
 func putCases(t *testing.T, s care.Store, r care.Records) {
 	t.Helper()
-	if err := s.Commit(t.Context(), r); err != nil {
+	if err := s.Commit(t.Context(), care.Batch{Put: r}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func testCaseRoundTrip(t *testing.T, s care.Store) {
-	want := care.Records{Cases: []care.Case{fullCase()}, Loans: []care.Loan{{Item: "L", Case: "案件/１"}}}
-	keys := care.Keys{Cases: []string{"案件/１", "absent"}, Loans: []string{"L", "absent"}}
+	want := care.Records{
+		Cases: []care.Case{fullCase()}, Loans: []care.Loan{{Item: "L", Case: "案件/１"}}, Products: []care.Product{product("表/１", "c", 0)},
+	}
+	keys := care.Keys{Cases: []string{"案件/１", "absent"}, Loans: []string{"L", "absent"}, Products: []string{"表/１", "absent"}}
 	same(t, care.Records{}, getCases(t, s, keys))
 	putCases(t, s, want)
 	for n := range uint64(3) {
-		want.Cases[0].Version, want.Loans[0].Version = n+1, n+1
+		want.Cases[0].Version, want.Loans[0].Version, want.Products[0].Version = n+1, n+1, n+1
 		same(t, want, getCases(t, s, keys))
 		putCases(t, s, want)
 	}
 }
 
 func testCaseVersions(t *testing.T, s care.Store) {
-	c, l := fullCase(), care.Loan{Item: "L"}
-	putCases(t, s, care.Records{Cases: []care.Case{c}})
+	c, l, p := fullCase(), care.Loan{Item: "L"}, product("p", "c", 0)
+	first := care.Records{Cases: []care.Case{c}, Products: []care.Product{p}}
+	putCases(t, s, first)
 	for name, r := range map[string]care.Records{
 		"a stale case":                  {Cases: []care.Case{c}},
 		"a stale case with a new loan":  {Cases: []care.Case{c}, Loans: []care.Loan{l}},
+		"a stale product":               {Products: []care.Product{p}, Loans: []care.Loan{l}},
 		"a loan that there should be":   {Loans: []care.Loan{{Item: "L", Version: 1}}},
 		"a case that there is not (v1)": {Cases: []care.Case{{Opening: care.Opening{ID: "x"}, Version: 1}}},
 	} {
-		if err := s.Commit(t.Context(), r); !errors.Is(err, care.ErrConflict) {
-			t.Errorf("%s: got %v, want ErrConflict", name, err)
+		if err := s.Commit(t.Context(), care.Batch{Put: r}); !errors.Is(err, care.ErrConflict) {
+			t.Errorf("putting %s: got %v, want ErrConflict", name, err)
+		}
+		if err := s.Commit(t.Context(), care.Batch{Delete: r}); !errors.Is(err, care.ErrConflict) {
+			t.Errorf("deleting %s: got %v, want ErrConflict", name, err)
 		}
 	}
 	if got := getCases(t, s, care.Keys{Loans: []string{"L"}}); len(got.Loans) > 0 {
 		t.Error("a refused batch has left a loan")
+	}
+	keys := care.Keys{Cases: []string{c.ID}, Products: []string{p.ID}}
+	now := getCases(t, s, keys)
+	if err := s.Commit(t.Context(), care.Batch{Delete: now}); err != nil {
+		t.Fatalf("deleting the stored version: %v", err)
+	}
+	same(t, care.Records{}, getCases(t, s, keys))
+	for _, q := range []care.Query{{}, {Customer: "c"}} {
+		if left, err := s.Page(t.Context(), q); err != nil || len(left) > 0 {
+			t.Errorf("a page shows what was deleted (%v)", err)
+		}
+		if left, err := s.Products(t.Context(), q); err != nil || len(left) > 0 {
+			t.Errorf("a page shows a product that was deleted (%v)", err)
+		}
+	}
+	if left, err := s.Due(t.Context(), start.AddDate(9, 0, 0), 9); err != nil || len(left) > 0 {
+		t.Errorf("a deleted case is due (%v)", err)
+	}
+	putCases(t, s, first)
+}
+
+func product(id string, customer profile.ID, after time.Duration) care.Product {
+	return care.Product{
+		ID: id, Customer: customer, SKU: "手表", Order: commerce.Key{Source: "web", Number: "1"}, BoughtAt: start.Add(after),
+		WarrantyUntil: start.Add(after + time.Hour), PassedOn: true,
+	}
+}
+
+func testProductPages(t *testing.T, s care.Store) {
+	var put care.Records
+	var want []string
+	for n := range 3 {
+		for _, id := range []string{"B", "a", "ä"} {
+			id = fmt.Sprint(id, n)
+			want = append(want, id)
+			put.Products = append([]care.Product{product(id, profile.ID("c"+fmt.Sprint(n)), time.Duration(n)*time.Microsecond)}, put.Products...)
+		}
+	}
+	putCases(t, s, put)
+	for limit := 1; limit < 11; limit++ {
+		var got []string
+		q := care.Query{Limit: limit}
+		for {
+			page, err := s.Products(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range page {
+				got = append(got, p.ID)
+				q.After = care.Position{Time: p.BoughtAt, ID: p.ID}
+			}
+			if len(page) < limit {
+				break
+			}
+		}
+		same(t, want, got)
+	}
+	for _, c := range []struct {
+		q    care.Query
+		want int
+	}{
+		{care.Query{Customer: "c1"}, 3},
+		{care.Query{Customer: "nobody"}, 0},
+		{care.Query{From: start.Add(time.Microsecond)}, 6},
+		{care.Query{To: start.Add(time.Microsecond)}, 3},
+	} {
+		if page, err := s.Products(t.Context(), c.q); err != nil || len(page) != c.want {
+			t.Errorf("%+v: %d products, want %d (%v)", c.q, len(page), c.want, err)
+		}
 	}
 }
 
@@ -221,7 +299,7 @@ func testCaseDue(t *testing.T, s care.Store) {
 func testCaseCanceled(t *testing.T, s care.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Commit(ctx, care.Records{Cases: []care.Case{fullCase()}}); !errors.Is(err, context.Canceled) {
+	if err := s.Commit(ctx, care.Batch{Put: care.Records{Cases: []care.Case{fullCase()}}}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a commit under a canceled context: %v", err)
 	}
 	if got := getCases(t, s, care.Keys{Cases: []string{fullCase().ID}}); len(got.Cases) > 0 {
@@ -311,10 +389,13 @@ func testCaseErasure(t *testing.T, s care.Store) {
 	if _, err := d.Act(t.Context(), act); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.Register(t.Context(), product("secret-serial", "secret-person", 0)); err != nil {
+		t.Fatal(err)
+	}
 	if err := d.Apply(t.Context(), profile.Change{Kind: profile.Erased, Profile: "secret-person"}); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := d.Export(t.Context(), "secret-person"); err != nil || len(left) > 0 {
+	if left, err := d.Export(t.Context(), "secret-person"); err != nil || len(left.Cases)+len(left.Products) > 0 {
 		t.Fatalf("left after an erasure: %s (%v)", dump(left), err)
 	}
 	// Late repetitions bring nothing back.
@@ -331,7 +412,7 @@ func testCaseErasure(t *testing.T, s care.Store) {
 	if c.State != "received" || len(c.History) != 1 {
 		t.Fatal("an erasure has changed what happened when")
 	}
-	if left, _ := d.Export(t.Context(), "wu"); len(left) != 1 || left[0].Text != "secret" {
+	if left, _ := d.Export(t.Context(), "wu"); len(left.Cases) != 1 || left.Cases[0].Text != "secret" {
 		t.Fatal("an erasure has touched another person")
 	}
 }
