@@ -501,3 +501,109 @@ func TestCommentsAreMaskedBeforeTheyAreStored(t *testing.T) {
 	}
 	assert.Equal(t, "li@example.com", r.Answers["why"].Text, "the caller's response is untouched")
 }
+
+func TestRecordsAreKeptAsLongAsStated(t *testing.T) {
+	s := nps("s", feedback.Transactional)
+	now := noon.Add(100 * day)
+	c := collect(t, feedback.Config{Surveys: []feedback.Survey{s}, Now: func() time.Time { return now }})
+	answer := func(id string, age time.Duration) feedback.Response {
+		return feedback.Response{ID: id, Survey: "s", Customer: "li", Time: now.Add(-age), Answers: map[string]feedback.Answer{
+			"recommend": feedback.Rate(3).Because("late"), "why": feedback.Say("long"),
+		}}
+	}
+	for id, age := range map[string]time.Duration{"old": 90 * day, "aged": 30 * day, "new": 30*day - time.Microsecond} {
+		_, err := c.Record(t.Context(), answer(id, age))
+		require.NoError(t, err)
+	}
+	invite(t, c, "withheld", "s", "wu", 0)
+	_, err := c.Cancel(t.Context(), "withheld")
+	require.NoError(t, err)
+	invite(t, c, "waiting", "s", "zhu", 0)
+	kept := feedback.Retention{Invitations: 60 * day, Texts: 30 * day, Responses: 90 * day}
+	got, err := c.Purge(t.Context(), now, kept)
+	require.NoError(t, err)
+	assert.Equal(t, feedback.Purged{Invitations: 1, Texts: 1, Responses: 1}, got)
+	got, err = c.Purge(t.Context(), now, kept)
+	require.NoError(t, err)
+	assert.Zero(t, got, "nothing is left to do")
+	texts := map[string]string{}
+	for r, err := range c.Responses(t.Context(), feedback.Query{}) {
+		require.NoError(t, err)
+		texts[r.ID] = r.Answers["recommend"].Text + r.Answers["why"].Text
+	}
+	assert.Equal(t, map[string]string{"aged": "", "new": "latelong"}, texts)
+	_, err = c.Record(t.Context(), answer("aged", 30*day))
+	assert.NoError(t, err, "a repeated delivery is still the same")
+	_, err = c.Invitation(t.Context(), "waiting")
+	assert.NoError(t, err, "what is open is kept")
+	_, err = c.Purge(t.Context(), now, feedback.Retention{Texts: -1})
+	assert.ErrorIs(t, err, feedback.ErrInvalid)
+}
+
+// faulty fails commits at random, before or after they are done.
+type faulty struct {
+	feedback.Store
+	rng *rand.Rand
+}
+
+var errLost = errors.New("connection lost")
+
+func (f faulty) Commit(ctx context.Context, b feedback.Batch) error {
+	switch f.rng.IntN(4) {
+	case 0:
+		return errLost
+	case 1:
+		if err := f.Store.Commit(ctx, b); err != nil {
+			return err
+		}
+		return errLost // done, but nobody was told
+	}
+	return f.Store.Commit(ctx, b)
+}
+
+// TestRetriesAfterFaultsHaveOneEffect repeats every call until it succeeds.
+func TestRetriesAfterFaultsHaveOneEffect(t *testing.T) {
+	seed := uint64(23)
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 11))
+	s := nps("s", feedback.Transactional)
+	c := collect(t, feedback.Config{
+		Store: faulty{feedback.NewMemory(), rng}, Surveys: []feedback.Survey{s}, Budgets: []feedback.Budget{{Name: "b", Limit: 2, Window: 7 * day}},
+	})
+	until := func(call func() error) {
+		for range 100 {
+			err := call()
+			if err == nil {
+				return
+			}
+			require.ErrorIs(t, err, errLost)
+		}
+		t.Fatal("never succeeded")
+	}
+	given := 0
+	for n := range 60 {
+		id, at := fmt.Sprint(n), noon.Add(time.Duration(n)*day)
+		var inv feedback.Invitation
+		until(func() (err error) {
+			inv, err = c.Invite(t.Context(), feedback.Request{ID: id, Survey: "s", Customer: "li", Time: at})
+			return err
+		})
+		if !inv.Given() {
+			continue
+		}
+		given++
+		until(func() error { _, err := c.Sent(t.Context(), id, at); return err })
+		until(func() error {
+			_, err := c.Record(t.Context(), feedback.Response{ID: "r" + id, Survey: "s", Invitation: id, Time: at, Answers: map[string]feedback.Answer{"recommend": feedback.Rate(9)}})
+			return err
+		})
+	}
+	assert.Equal(t, 18, given, "2 in each of 8 weeks and 2 in the rest")
+	d, err := c.Export(t.Context(), "li")
+	require.NoError(t, err)
+	assert.Len(t, d.Responses, given)
+	cov, err := c.Coverage(t.Context(), "s", time.Time{}, time.Time{})
+	require.NoError(t, err)
+	assert.Equal(t, given, cov.Answered)
+	assert.Equal(t, 60, cov.Occasions)
+}

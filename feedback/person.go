@@ -99,19 +99,11 @@ func (c *Collector) erase(ctx context.Context, id profile.ID) error {
 }
 
 func (r Response) anonymous() Response {
-	r = r.clone()
-	r.Customer, r.Invitation, r.Erased = "", "", true
+	r = r.withoutTexts()
+	r.Customer, r.Invitation, r.Erased, r.Trimmed = "", "", true, false
 	r.Occasion = Occasion{
 		Touchpoint: r.Occasion.Touchpoint, Outlet: r.Occasion.Outlet, Product: r.Occasion.Product,
 		Journey: r.Occasion.Journey, Step: r.Occasion.Step, Channel: r.Occasion.Channel,
-	}
-	for key, a := range r.Answers {
-		a.Text = ""
-		if a.empty() {
-			delete(r.Answers, key)
-			continue
-		}
-		r.Answers[key] = a
 	}
 	return r
 }

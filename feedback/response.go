@@ -160,6 +160,8 @@ type Response struct {
 	RecordedAt time.Time `json:"recorded_at,omitzero"`
 	// Erased says that the person, texts and occasion were taken out.
 	Erased bool `json:"erased,omitempty"`
+	// Trimmed says that its texts were dropped after their time.
+	Trimmed bool `json:"trimmed,omitempty"`
 	// Version counts the writes of the record; the store keeps it.
 	Version uint64 `json:"version,omitempty"`
 }
@@ -209,7 +211,7 @@ func (r Response) prepare(s Survey) (Response, error) {
 	}
 	r.Program, r.Brand, r.Form = s.Program, s.Brand, s.Form()
 	r.Time, r.Occasion.At = micro(r.Time), micro(r.Occasion.At)
-	r.Erased, r.Version = false, 0
+	r.Erased, r.Trimmed, r.Version = false, false, 0
 	return r, nil
 }
 
@@ -241,6 +243,9 @@ func (r Response) validateKeys() error {
 // caller states, but for the mode and what an invitation filled in. The
 // customer is compared by the collector, which knows their other IDs.
 func (r Response) sameAs(stored Response) bool {
+	if stored.Trimmed {
+		r = r.withoutTexts()
+	}
 	return r.Survey == stored.Survey && r.Invitation == stored.Invitation && r.Time.Equal(stored.Time) &&
 		r.Occasion.filledFrom(stored.Occasion) == stored.Occasion &&
 		maps.EqualFunc(r.Answers, stored.Answers, Answer.equal)

@@ -158,6 +158,8 @@ type Case struct {
 	RecordedAt time.Time `json:"recorded_at"`
 	// Erased says that the person and all free text were taken out.
 	Erased bool `json:"erased,omitempty"`
+	// Trimmed says that its free text was dropped after its time.
+	Trimmed bool `json:"trimmed,omitempty"`
 	// Version counts the writes of the record; the store keeps it.
 	Version uint64 `json:"version,omitempty"`
 }

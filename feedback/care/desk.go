@@ -143,6 +143,9 @@ func (d *Desk) Open(ctx context.Context, o Opening) (Case, error) {
 			first := got.Cases[0]
 			same := o
 			same.Mode = first.Mode
+			if first.Trimmed {
+				same.Text = ""
+			}
 			if first.Erased || same == first.Opening {
 				return first, nil
 			}
@@ -224,6 +227,9 @@ func (c *Case) repeats(a Action) (bool, error) {
 			continue
 		}
 		a.Mode = e.Mode
+		if c.Trimmed {
+			a.Note = ""
+		}
 		if c.Erased || a == e.Action {
 			return true, nil
 		}
@@ -301,7 +307,8 @@ func (d *Desk) insert(c *Case, a Action, now time.Time) (at int, err error) {
 		again.Clocks[i].Target = k.Target
 	}
 	again.align(c.Time, false)
-	again.Pending, again.Announced, again.WarrantyUntil, again.Version = c.Pending, c.Announced, c.WarrantyUntil, c.Version
+	again.Pending, again.Announced, again.Version = c.Pending, c.Announced, c.Version
+	again.WarrantyUntil, again.Trimmed = c.WarrantyUntil, c.Trimmed
 	for _, e := range slices.Insert(slices.Clone(c.History), at, Entry{Action: a, RecordedAt: now}) {
 		// The loans of the past stand: only this case's own account is kept.
 		loans := []Loan{{Item: e.Reclaim, Case: c.ID}, {Item: e.Lend}}

@@ -619,3 +619,68 @@ func TestPoliciesAndRulesRoundTripAsJSON(t *testing.T) {
 	assert.ErrorIs(t, json.Unmarshal([]byte(`{"format":1,"nmae":"r"}`), &rule), care.ErrInvalid)
 	assert.ErrorIs(t, json.Unmarshal([]byte(`{"name":"r"}`), &rule), care.ErrInvalid)
 }
+
+func TestTheTimelineTellsTheStory(t *testing.T) {
+	d := newDesk(t, care.Config{Policies: officeHours(4*time.Hour, 50)})
+	open(t, d, "C", care.Complaint)
+	act(t, d, "C", "start", 2*time.Hour)
+	c := act(t, d, "C", "resolve", 8*time.Hour)
+	var got []string
+	for _, n := range d.Timeline(c, monday.Add(100*time.Hour)) {
+		got = append(got, n.String())
+	}
+	assert.Equal(t, []string{
+		"2026-03-02 01:00 UTC: complaint C opened",
+		`2026-03-02 02:00 UTC: complaint C: the time for "response" is over`,
+		`2026-03-02 03:00 UTC: complaint C: 50% of the time for "resolution" has passed`,
+		"2026-03-02 03:00 UTC: complaint C: start: new → in_progress",
+		`2026-03-02 06:30 UTC: complaint C: the time for "resolution" is over`,
+		"2026-03-02 09:00 UTC: complaint C: resolve: in_progress → resolved",
+	}, got)
+	assert.Len(t, d.Timeline(c, monday.Add(time.Hour)), 2, "as of an instant")
+}
+
+func TestAttainment(t *testing.T) {
+	d := newDesk(t, care.Config{Policies: officeHours(4 * time.Hour)})
+	for id, after := range map[string]time.Duration{"quick": 30 * time.Minute, "slow": 8 * time.Hour} {
+		open(t, d, id, care.Complaint)
+		act(t, d, id, "resolve", after)
+	}
+	open(t, d, "open", care.Complaint)
+	got, err := d.Attainment(t.Context(), care.Query{}, monday.Add(2*time.Hour))
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	assert.Equal(t, "complaint, resolution: 50.0% of 2 in time, 3h30m on average, 1 running", got[0].String())
+	assert.Equal(t, "complaint, response: 33.3% of 3 in time, 3h30m on average, 0 running", got[1].String())
+}
+
+func TestClosedCasesAreKeptAsLongAsStated(t *testing.T) {
+	d := newDesk(t, care.Config{})
+	opening := care.Opening{ID: "old", Kind: care.Complaint, Customer: "li", Time: monday, Text: "late"}
+	note := care.Action{ID: "n", Case: "old", Time: monday, Verb: "close", Note: "sorry"}
+	_, err := d.Open(t.Context(), opening)
+	require.NoError(t, err)
+	_, err = d.Act(t.Context(), note)
+	require.NoError(t, err)
+	opening.ID = "open"
+	_, err = d.Open(t.Context(), opening)
+	require.NoError(t, err)
+	opening.ID = "old"
+
+	day := 24 * time.Hour
+	keep := care.Retention{Texts: 30 * day, Cases: 90 * day}
+	got, err := d.Purge(t.Context(), monday.Add(30*day), keep)
+	require.NoError(t, err)
+	assert.Equal(t, care.Purged{Texts: 1}, got)
+	c, err := d.Open(t.Context(), opening)
+	require.NoError(t, err, "a repeated opening is still the same")
+	assert.Empty(t, c.Text+c.History[0].Note)
+	_, err = d.Act(t.Context(), note)
+	require.NoError(t, err)
+	got, err = d.Purge(t.Context(), monday.Add(90*day), keep)
+	require.NoError(t, err)
+	assert.Equal(t, care.Purged{Cases: 1}, got)
+	c, err = d.Case(t.Context(), "open")
+	require.NoError(t, err)
+	assert.Equal(t, "late", c.Text, "an open case keeps its words")
+}

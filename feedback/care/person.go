@@ -83,22 +83,18 @@ func (d *Desk) Erase(ctx context.Context, id profile.ID) error {
 }
 
 func (c Case) anonymous() Case {
-	c = c.clone()
+	c = c.withoutTexts()
 	c.Opening = Opening{
 		ID: c.ID, Kind: c.Kind, Time: c.Time, Mode: c.Mode, Brand: c.Brand, Priority: c.Priority,
 		Topic: c.Topic, Product: c.Product, Outlet: c.Outlet, PickUp: c.PickUp,
 	}
-	c.Erased, c.Pending = true, nil
-	for i := range c.Promises {
-		c.Promises[i].Reason = ""
-	}
+	c.Erased, c.Trimmed, c.Pending = true, false, nil
 	for i := range c.Legs {
 		c.Legs[i].Tracking, c.Legs[i].From, c.Legs[i].To = "", "", ""
 	}
 	for i := range c.History {
 		a := &c.History[i].Action
-		a.Note, a.Arrived = "", ""
-		a.Ship.Tracking, a.Ship.From, a.Ship.To = "", "", ""
+		a.Arrived, a.Ship.Tracking, a.Ship.From, a.Ship.To = "", "", "", ""
 	}
 	return c
 }
