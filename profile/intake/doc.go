@@ -20,6 +20,9 @@
 //     the place in the file: whatever is imported twice is a duplicate to the sink.
 //   - Whether the events are live or fill in history must be said: [Mapping].Mode.
 //
+// In place of a mapping, a [Spec] takes messages of the Segment spec: from files
+// of one message or batch a line, or body by body with [Importer.Receive].
+//
 // Input is UTF-8. Another encoding, such as GBK, is the caller's to convert,
 // and the error says so. A header that does not fit the mapping stops the run
 // before anything is written.

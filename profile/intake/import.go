@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cxkit/cxkit/profile"
 )
@@ -34,8 +36,11 @@ func (f SinkFunc) ObserveBatch(ctx context.Context, events []profile.Event) ([]p
 
 // Config sets up an [Importer].
 type Config struct {
-	// Mapping says what the input means; required.
+	// Mapping says what the input means; required unless Spec is given.
 	Mapping Mapping
+	// Spec, in place of a Mapping, takes messages of the Segment spec, one
+	// message or batch a line.
+	Spec *Spec
 	// Sink takes the events; required for [Importer.Import].
 	Sink Sink
 	// BatchSize is how many events are handed over together, at least; a record
@@ -52,6 +57,7 @@ type Config struct {
 type Importer struct {
 	cfg     Config
 	program *program
+	spec    *specDecoder // nil for a mapping
 }
 
 // New makes an importer. Errors match [ErrConfig] or [ErrMapping] and name the field.
@@ -70,11 +76,25 @@ func New(cfg Config) (*Importer, error) {
 	if cfg.MaxRecordBytes == 0 {
 		cfg.MaxRecordBytes = 1 << 20
 	}
-	p, err := compile(cfg.Mapping)
+	if cfg.Spec == nil {
+		p, err := compile(cfg.Mapping)
+		if err != nil {
+			return nil, err
+		}
+		return &Importer{cfg: cfg, program: p}, nil
+	}
+	if !reflect.ValueOf(cfg.Mapping).IsZero() {
+		return nil, fmt.Errorf("%w: both Mapping and Spec are given", ErrConfig)
+	}
+	d, err := compileSpec(*cfg.Spec)
 	if err != nil {
 		return nil, err
 	}
-	return &Importer{cfg: cfg, program: p}, nil
+	if known, ok := cfg.Sink.(remembering); ok {
+		cfg.Sink = firstTime{known}
+	}
+	p := &program{Mapping: Mapping{Input: JSONLines}, hash: d.hash}
+	return &Importer{cfg: cfg, program: p, spec: d}, nil
 }
 
 // Input is one file and what goes with it.
@@ -120,20 +140,46 @@ func (im *Importer) DryRun(ctx context.Context, in Input) (Report, error) {
 	return im.run(ctx, in, &rehearsal{seen: map[[16]byte][8]byte{}})
 }
 
+// Receive takes one body of messages of the Segment spec, a message or a
+// batch, as an endpoint gets it: received is when it came in. Each message that
+// is broken is a reject with its reason; the others are recorded. It is for an
+// importer with a Spec. Otherwise its errors are those of Import.
+func (im *Importer) Receive(ctx context.Context, body []byte, received time.Time) (Report, error) {
+	switch {
+	case im.spec == nil:
+		return Report{}, fmt.Errorf("%w: Spec is missing", ErrConfig)
+	case im.cfg.Sink == nil:
+		return Report{}, fmt.Errorf("%w: Sink is missing", ErrConfig)
+	case len(body) > im.cfg.MaxRecordBytes:
+		return Report{}, &FileError{File: "body", Err: ErrTooLong}
+	}
+	r := im.newRun(Input{Name: "body"}, im.cfg.Sink)
+	r.received = received
+	w := row{line: 1, raw: string(body), text: string(body)}
+	w.fault = textFault(w.text)
+	err := r.take(ctx, record{rows: []row{w}, reason: w.fault})
+	if err == nil {
+		err = r.flush(ctx)
+	}
+	return r.report, err
+}
+
 // run is one reading of an input.
 type run struct {
 	*builder
-	cfg     Config
-	in      Input
-	sink    Sink
-	dry     bool
-	report  Report
-	lines   lines
-	hash    hash.Hash // of what was consumed
-	offset  int64
-	width   int // of a row
-	rejects *csv.Writer
-	written countingWriter
+	spec     *specDecoder
+	received time.Time // of a body
+	cfg      Config
+	in       Input
+	sink     Sink
+	dry      bool
+	report   Report
+	lines    lines
+	hash     hash.Hash // of what was consumed
+	offset   int64
+	width    int // of a row
+	rejects  *csv.Writer
+	written  countingWriter
 
 	pending []record // of the batch
 	events  []profile.Event
@@ -146,12 +192,16 @@ type record struct {
 	reason string // why it is rejected; empty if it is not
 }
 
-func (im *Importer) run(ctx context.Context, in Input, sink Sink) (Report, error) {
+func (im *Importer) newRun(in Input, sink Sink) *run {
 	_, dry := sink.(*rehearsal)
-	r := &run{
-		builder: &builder{program: im.program}, cfg: im.cfg, in: in, sink: sink, dry: dry,
+	return &run{
+		builder: &builder{program: im.program}, spec: im.spec, cfg: im.cfg, in: in, sink: sink, dry: dry,
 		report: newReport(in.Name), hash: sha256.New(),
 	}
+}
+
+func (im *Importer) run(ctx context.Context, in Input, sink Sink) (Report, error) {
+	r := im.newRun(in, sink)
 	r.lines = lines{
 		in: bufio.NewReaderSize(in.Reader, 64<<10), max: im.cfg.MaxRecordBytes,
 		quoted: im.program.Input != JSONLines, comma: im.program.comma,
@@ -255,7 +305,7 @@ func (r *run) records(ctx context.Context) error {
 			return r.fatal(w.line, err)
 		}
 		if err == nil {
-			if r.readCells(&w, r.width); w.fault == "" && len(open.rows) > 0 && r.sameGroup(open.rows[0], w) {
+			if r.read(&w); w.fault == "" && len(open.rows) > 0 && r.sameGroup(open.rows[0], w) {
 				if size += len(w.raw); size > r.cfg.MaxRecordBytes {
 					return r.fatal(w.line, ErrTooLong)
 				}
@@ -298,21 +348,38 @@ func (r *run) records(ctx context.Context) error {
 
 const brokenBeside = "the row before or after it is broken and may belong to it"
 
+// read makes ready what can be read of a row.
+func (r *run) read(w *row) {
+	if r.spec != nil {
+		w.fault = textFault(w.text)
+		return
+	}
+	r.readCells(w, r.width)
+}
+
+// decode makes the events of sound rows. A reason says what of them was left out.
+func (r *run) decode(rows []row) ([]profile.Event, string) {
+	if r.spec != nil {
+		events, reasons := r.spec.decode(rows[0].text, r.received)
+		return events, strings.Join(reasons, "; ")
+	}
+	events, err := r.builder.events(rows)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return events, ""
+}
+
 // take makes the events of a record and hands over a full batch.
 func (r *run) take(ctx context.Context, rec record) error {
 	r.report.Rows += len(rec.rows)
 	if rec.reason == "" {
-		events, err := r.builder.events(rec.rows)
-		switch {
-		case err != nil:
-			rec.reason = err.Error()
-		case len(events) == 0:
+		events, reason := r.decode(rec.rows)
+		if rec.reason = reason; reason == "" && len(events) == 0 {
 			r.report.Skipped += len(rec.rows)
 		}
-		if err == nil {
-			rec.events = len(events)
-			r.events = append(r.events, events...)
-		}
+		rec.events = len(events)
+		r.events = append(r.events, events...)
 	}
 	r.pending = append(r.pending, rec)
 	if len(r.events) < r.cfg.BatchSize && len(r.pending) < 4*r.cfg.BatchSize {
@@ -385,6 +452,48 @@ func (r *run) reject(w row, reason string) error {
 		return fmt.Errorf("intake: %s: rejects: %w", r.in.Name, err)
 	}
 	return nil
+}
+
+// remembering is a sink that can be asked for an event by its ID.
+type remembering interface {
+	Sink
+	Event(ctx context.Context, eventID string) (profile.Event, profile.ID, error)
+}
+
+// firstTime is a sink to which an event that comes again at another time is
+// the same event: the time first accepted stands.
+type firstTime struct{ remembering }
+
+func (f firstTime) ObserveBatch(ctx context.Context, events []profile.Event) ([]profile.Receipt, error) {
+	receipts, err := f.remembering.ObserveBatch(ctx, events)
+	if err != nil || len(receipts) != len(events) {
+		return receipts, err
+	}
+	var again []profile.Event
+	var at []int
+	for i, r := range receipts {
+		if !errors.Is(r.Err, profile.ErrEventConflict) {
+			continue
+		}
+		known, _, err := f.Event(ctx, events[i].ID)
+		if err != nil || known.Time.Equal(events[i].Time) {
+			continue
+		}
+		e := events[i]
+		e.Time = known.Time
+		again, at = append(again, e), append(at, i)
+	}
+	if len(again) == 0 {
+		return receipts, nil
+	}
+	second, err := f.remembering.ObserveBatch(ctx, again)
+	if err != nil || len(second) != len(again) {
+		return nil, err
+	}
+	for n, i := range at {
+		receipts[i] = second[n]
+	}
+	return receipts, nil
 }
 
 // countingWriter knows how much was written.

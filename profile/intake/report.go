@@ -17,7 +17,8 @@ type Counts struct {
 	Rows int `json:"rows"`
 	// Skipped are the rows for which the mapping has no event.
 	Skipped int `json:"skipped"`
-	// Rejected are the rows that were left out.
+	// Rejected are the rows that were left out, wholly or, batches of messages,
+	// in part.
 	Rejected int `json:"rejected"`
 	// Events is the number of events recorded; in a dry run, that would be handed over.
 	Events int `json:"events"`
