@@ -281,8 +281,8 @@ func (c *checker) forbidden(f source, imp string) string {
 		return "only _test.go files and *test packages import testing"
 	case imp == "database/sql" && !isSQL(f.dir):
 		return "only *sql packages and internal/sqlkit import database/sql"
-	case imp == "database/sql/driver":
-		return "the user brings the driver"
+	case imp == "database/sql/driver" && f.dir != "internal/sqlkit":
+		return "the user brings the driver; only internal/sqlkit knows its errors"
 	}
 	return ""
 }

@@ -60,7 +60,7 @@ var good = map[string]string{
 	"loyalty/testdata/broken.go":      importing("example.com/not/looked/at"),
 	"loyalty/loyaltytest/store.go":    importing("testing/synctest", cx+"/loyalty"),
 	"loyalty/program/program_test.go": importing(cx+"/loyalty/loyaltytest", cx+"/loyalty/loyaltysql", "database/sql"),
-	"internal/sqlkit/tx.go":           importing("database/sql"),
+	"internal/sqlkit/tx.go":           importing("database/sql", "database/sql/driver"),
 }
 
 func tree(files ...map[string]string) fs.FS {
