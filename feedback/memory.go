@@ -61,11 +61,6 @@ func (r Response) clone() Response {
 	return r
 }
 
-func (c Contact) clone() Contact {
-	c.Entries = slices.Clone(c.Entries)
-	return c
-}
-
 // shelf holds records of one kind; all access is under the store's lock.
 type shelf[R entry[R]] struct {
 	byID       map[string]R
