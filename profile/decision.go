@@ -126,9 +126,6 @@ func (d *Directory) Withdraw(ctx context.Context, a, b Identifier, by Decision) 
 
 // onPair runs f under the lock on the nodes of two known linking identifiers, in order.
 func (d *Directory) onPair(ctx context.Context, a, b Identifier, f func(g *graph, x, y *node) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	var names [2]name
 	for i, id := range [...]Identifier{a, b} {
 		n, reason := d.rules.name(id, "")
@@ -146,13 +143,13 @@ func (d *Directory) onPair(ctx context.Context, a, b Identifier, f func(g *graph
 	case 1:
 		names[0], names[1] = names[1], names[0]
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	x, y := d.graph.findNode(names[0]), d.graph.findNode(names[1])
-	if x == nil || y == nil {
-		return ErrNotFound
-	}
-	return f(d.graph, x, y)
+	return d.update(ctx, Query{Names: []Name{names[0].row(), names[1].row()}}, func(g *graph) error {
+		x, y := g.findNode(names[0]), g.findNode(names[1])
+		if x == nil || y == nil {
+			return ErrNotFound
+		}
+		return f(g, x, y)
+	})
 }
 
 // refold folds what two identifiers touch, after a declaration about them.
@@ -186,36 +183,45 @@ func (d *Directory) power(ctx context.Context, key EvidenceKey, by Decision, lin
 	if err := by.check(); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	g := d.graph
-	e := g.evidence[key]
-	if e == nil {
-		return ErrNotFound
-	}
-	if e.unlinked() != links {
+	return d.update(ctx, Query{Evidence: []EvidenceKey{key}}, func(g *graph) error {
+		e := g.evidence[key]
+		switch {
+		case e == nil:
+			return ErrNotFound
+		case e.unlinked() != links:
+			return nil
+		}
+		f := fold{g: g}
+		kind := Linked
+		if links {
+			e.extra.unlinked = nil
+			if !g.loaded(e) {
+				return nil
+			}
+			f.touch(e)
+		} else {
+			e.more().unlinked = &by
+			kind = Unlinked
+			f.widen(e.home)
+		}
+		if len(e.links) == 0 {
+			return nil
+		}
+		now := g.feed.clock(g.now())
+		g.feed.add(change{kind: kind, profile: e.home.id(), at: now})
+		f.run(nil, nil, now, Live)
 		return nil
+	})
+}
+
+// loaded reports whether the identifiers of e are at hand, and asks for those that are not.
+func (g *graph) loaded(e *evidence) bool {
+	for _, n := range append(slices.Clip(e.links), e.others()...) {
+		if n.stub {
+			g.missing.names = append(g.missing.names, n.row())
+		}
 	}
-	f := fold{g: g}
-	now := g.feed.clock(g.now())
-	kind := Linked
-	if links {
-		e.extra.unlinked = nil
-		f.touch(e)
-	} else {
-		e.more().unlinked = &by
-		kind = Unlinked
-		f.widen(e.home)
-	}
-	if len(e.links) == 0 {
-		return nil
-	}
-	g.feed.add(change{kind: kind, profile: e.home.id(), at: now})
-	f.run(nil, nil, now, Live)
-	return nil
+	return !g.missing.any()
 }
 
 // Retract removes an event as if it had never been: every profile concerned is
@@ -226,21 +232,17 @@ func (d *Directory) Retract(ctx context.Context, eventID string, by Decision) er
 	if err := by.check(); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	g := d.graph
-	rec := g.events[eventID]
-	switch {
-	case rec == nil:
-		return ErrNotFound
-	case rec.evidence == nil:
+	return d.update(ctx, Query{Events: []string{eventID}}, func(g *graph) error {
+		rec := g.events[eventID]
+		switch {
+		case rec == nil:
+			return ErrNotFound
+		case rec.evidence == nil:
+			return nil
+		}
+		g.retract(rec.evidence, func(r *record) bool { return r.id == eventID })
 		return nil
-	}
-	g.retract(rec.evidence, []*record{rec})
-	return nil
+	})
 }
 
 // RetractEvidence is Retract for all events of a record of evidence.
@@ -249,34 +251,42 @@ func (d *Directory) RetractEvidence(ctx context.Context, key EvidenceKey, by Dec
 	if err := by.check(); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	e := d.graph.evidence[key]
-	if e == nil {
-		return ErrNotFound
-	}
-	d.graph.retract(e, slices.Clone(e.records))
-	return nil
+	return d.update(ctx, Query{Evidence: []EvidenceKey{key}}, func(g *graph) error {
+		e := g.evidence[key]
+		if e == nil {
+			return ErrNotFound
+		}
+		g.retract(e, func(*record) bool { return true })
+		return nil
+	})
 }
 
 // retract removes records of one evidence, and the evidence with its last.
-func (g *graph) retract(e *evidence, gone []*record) {
+func (g *graph) retract(e *evidence, goes func(*record) bool) {
+	if len(e.records) != e.count {
+		g.missing.records = append(g.missing.records, e.key)
+	}
+	if e.home != nil && e.home.partial {
+		g.missing.profiles = append(g.missing.profiles, e.home.parts...)
+	}
+	if !g.loaded(e) {
+		return
+	}
 	now := g.feed.clock(g.now())
 	id := e.home.id()
 	before := append([]candidate{}, e.home.traitsOf()...)
-	if e.home != nil {
-		e.home.events -= len(gone)
-	}
-	for _, rec := range gone {
+	for _, rec := range e.records {
+		if !goes(rec) {
+			continue
+		}
 		if id != "" {
 			g.feed.add(change{kind: Retracted, profile: id, event: rec.id, at: now, mode: rec.mode})
+			e.home.events--
 		}
 		*rec = record{id: rec.id}
 	}
 	e.records = slices.DeleteFunc(e.records, func(r *record) bool { return r.evidence == nil })
+	e.count = len(e.records)
 	if len(e.records) == 0 {
 		g.remove(e, now)
 		return
@@ -309,9 +319,7 @@ func (g *graph) replay(e *evidence) {
 	e.home = nil // the profile's golden record is built apart
 	for _, rec := range e.records {
 		g.report(e, rec, nil)
-		if len(rec.consents()) > 0 {
-			e.more().consents = append(e.more().consents, rec)
-		}
+		e.consent(rec)
 	}
 	e.home = home
 }
@@ -339,6 +347,9 @@ func (g *graph) remove(e *evidence, now int64) {
 	delete(g.evidence, e.key)
 	g.anchors[e.anchor] = nil
 	for _, n := range e.others() {
+		if n.extra == nil {
+			continue
+		}
 		n.extra.holders = slices.DeleteFunc(n.extra.holders, func(h *evidence) bool { return h == e })
 		n.uses--
 		g.drop(n)

@@ -27,6 +27,9 @@ type Config struct {
 	// KeepChanges is how many rows of the change feed are kept at least; a
 	// cursor before them gets [ErrCursorExpired]. Default: 0, all.
 	KeepChanges int
+	// Store keeps the directory outside the process. Default: none; the
+	// directory lives in memory, at its fastest.
+	Store Store
 	// Now is the clock by which the directory records. Default: time.Now.
 	Now func() time.Time
 	// NewID mints the IDs of profiles; each must be new and valid. Default:
@@ -37,6 +40,8 @@ type Config struct {
 // Directory knows who the customers are. All methods are safe for concurrent use.
 type Directory struct {
 	rules    *rules
+	store    Store
+	newID    func() ID
 	now      func() time.Time
 	maxAhead int64 // microseconds
 
@@ -70,6 +75,8 @@ func New(cfg Config) (*Directory, error) {
 	}
 	return &Directory{
 		rules:    r,
+		store:    cfg.Store,
+		newID:    newID,
 		now:      now,
 		maxAhead: maxAhead.Microseconds(),
 		graph:    newGraph(r, now, newID, cfg.KeepChanges),

@@ -80,6 +80,24 @@ func (f *feed) intern(ids []uint32, traits []*trait) uint32 {
 	return uint32(len(f.names) - 1)
 }
 
+// all are the rows, not numbered.
+func (f *feed) all() []Change {
+	var out []Change
+	for _, chunk := range f.chunks {
+		for _, c := range chunk {
+			out = append(out, f.change(c, 0))
+		}
+	}
+	return out
+}
+
+func (f *feed) change(c change, seq uint64) Change {
+	return Change{
+		Seq: seq, Kind: c.kind, Profile: c.profile, Other: c.other, Event: c.event,
+		Names: f.names[c.names], RecordedAt: time.UnixMicro(c.at).UTC(), Mode: c.mode,
+	}
+}
+
 // page copies up to len(buf) rows after a position.
 func (f *feed) page(after uint64, buf []Change) (int, error) {
 	if after < f.dropped {
@@ -88,11 +106,7 @@ func (f *feed) page(after uint64, buf []Change) (int, error) {
 	n := 0
 	for seq := after + 1; seq < f.next && n < len(buf); seq++ {
 		i := seq - 1 - f.dropped
-		c := &f.chunks[i/feedChunk][i%feedChunk]
-		buf[n] = Change{
-			Seq: seq, Kind: c.kind, Profile: c.profile, Other: c.other, Event: c.event,
-			Names: f.names[c.names], RecordedAt: time.UnixMicro(c.at).UTC(), Mode: c.mode,
-		}
+		buf[n] = f.change(f.chunks[i/feedChunk][i%feedChunk], seq)
 		n++
 	}
 	return n, nil
@@ -114,9 +128,7 @@ func (d *Directory) Changes(ctx context.Context, after uint64) iter.Seq2[Change,
 				yield(Change{}, err)
 				return
 			}
-			d.mu.RLock()
-			n, err := d.graph.feed.page(after, buf)
-			d.mu.RUnlock()
+			n, err := d.changes(ctx, after, buf)
 			if err != nil {
 				yield(Change{}, err)
 				return
@@ -134,12 +146,12 @@ func (d *Directory) Changes(ctx context.Context, after uint64) iter.Seq2[Change,
 	}
 }
 
-// LastChange is the position of the newest row of the change feed, 0 before the first.
-func (d *Directory) LastChange(ctx context.Context) (uint64, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
+func (d *Directory) changes(ctx context.Context, after uint64, buf []Change) (int, error) {
+	if d.store != nil {
+		rows, err := d.store.Changes(ctx, after, len(buf))
+		return copy(buf, rows), err
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return d.graph.feed.next - 1, nil
+	return d.graph.feed.page(after, buf)
 }

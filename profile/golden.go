@@ -106,7 +106,7 @@ func (c *cluster) traitsOf() []candidate {
 	if c == nil {
 		return nil
 	}
-	if c.golden != nil || len(c.evidence) == 0 {
+	if c.golden != nil || c.size == 0 {
 		return c.golden
 	}
 	return c.evidence[0].traits
@@ -115,14 +115,14 @@ func (c *cluster) traitsOf() []candidate {
 // materialize makes the golden record of a sole evidence one of its own,
 // before another joins.
 func (g *graph) materialize(c *cluster) {
-	if c.golden == nil && len(c.evidence) > 0 {
+	if c.golden == nil && c.size > 0 {
 		c.golden = append([]candidate{}, c.evidence[0].traits...)
 	}
 }
 
 // mergeGolden folds the golden record of b into that of a.
 func (g *graph) mergeGolden(a, b *cluster) {
-	if len(a.evidence) == 0 {
+	if a.size == 0 {
 		a.golden = append([]candidate{}, b.traitsOf()...)
 		return
 	}
@@ -135,7 +135,7 @@ func (g *graph) mergeGolden(a, b *cluster) {
 // buildGolden computes the golden record of a cluster from its evidence.
 func (g *graph) buildGolden(c *cluster) {
 	c.golden = nil
-	if len(c.evidence) == 1 {
+	if c.size == 1 {
 		traits := c.evidence[0].traits
 		several := false
 		for i := 1; i < len(traits); i++ {

@@ -24,6 +24,9 @@ type graph struct {
 	traits   []*trait // by word; nil for a word that no trait had as name
 	sources  sources
 	arrivals uint64
+	stored   bool   // the graph is the part of a Store that a session loaded
+	moves    []Move // of profiles merged in place
+	missing  missing
 	epoch    uint64
 	feed     feed
 }
@@ -46,7 +49,8 @@ type node struct {
 	home  *cluster // nil where no evidence placed it
 	since int64    // first sight in home
 	extra *nodeExtra
-	uses  int // evidence records that hold it
+	uses  int  // evidence records that hold it
+	stub  bool // of a Store, not loaded
 
 	// The scratch state of the fold numbered epoch.
 	epoch     uint64
@@ -106,7 +110,8 @@ type evidence struct {
 	arrival uint64
 	first   int64 // least event time
 	last    int64
-	records []*record // by time and ID
+	records []*record // by time and ID; of a Store, those at hand
+	count   int       // events
 	traits  []candidate
 	home    *cluster // nil where every identifier is blocked
 	extra   *evidenceExtra
@@ -117,8 +122,8 @@ type evidence struct {
 type evidenceExtra struct {
 	others   []*node    // looked up only, or blocked
 	verdicts []*refusal // links that were refused, in the order of links
-	consents []*record  // that reported consent acts
-	unlinked *Decision  // took its linking power
+	consents []consent
+	unlinked *Decision // took its linking power
 }
 
 func (e *evidence) more() *evidenceExtra {
@@ -142,7 +147,7 @@ func (e *evidence) verdicts() []*refusal {
 	return e.extra.verdicts
 }
 
-func (e *evidence) consents() []*record {
+func (e *evidence) consents() []consent {
 	if e.extra == nil {
 		return nil
 	}
@@ -170,6 +175,7 @@ func (p position) compare(q position) int {
 type cluster struct {
 	evidence []*evidence
 	nodes    []*node
+	size     int // evidence records, also where they are not loaded
 	limits   *summary
 	namer    *evidence // with the least arrival: its anchor is the profile's ID
 	events   int
@@ -178,6 +184,8 @@ type cluster struct {
 	golden   []candidate // by trait; nil while the traits of a sole evidence of one source are it
 	latest   position    // greatest of evidence here and of refusals that aim here, or more
 	epoch    uint64      // of the fold whose scope it was last in
+	partial  bool        // of a Store, without its evidence and identifiers
+	parts    []ID        // of a Store, the profiles that it was loaded as
 }
 
 func (c *cluster) id() ID {
@@ -189,17 +197,18 @@ func (c *cluster) id() ID {
 
 // hold adds evidence to the cluster.
 func (c *cluster) hold(e *evidence) {
-	if len(c.evidence) == 0 || e.first < c.first {
+	if c.size == 0 || e.first < c.first {
 		c.first = e.first
 	}
-	if len(c.evidence) == 0 || e.last > c.last {
+	if c.size == 0 || e.last > c.last {
 		c.last = e.last
 	}
 	if c.namer == nil || e.arrival < c.namer.arrival {
 		c.namer = e
 	}
 	c.evidence = append(c.evidence, e)
-	c.events += len(e.records)
+	c.size++
+	c.events += e.count
 	c.reach(e.position())
 }
 
@@ -234,6 +243,9 @@ func (g *graph) observe(p *prepared) Receipt {
 		c.events++
 		c.last = max(c.last, p.at)
 		rec.seq = g.feed.add(change{kind: Observed, profile: r.Profile, event: rec.id, at: now, mode: mode})
+		if g.stored {
+			rec.seq = 0 // the Store numbers
+		}
 		r.Seq = rec.seq
 	}
 	if rec.traits > 0 {
@@ -245,7 +257,7 @@ func (g *graph) observe(p *prepared) Receipt {
 		r.RefusedTraits = g.refusedTraits(rec)
 	}
 	if len(p.consents) > 0 {
-		e.more().consents = append(e.more().consents, rec)
+		e.consent(rec)
 		if e.home != nil {
 			g.feed.add(change{kind: ConsentActed, profile: r.Profile, event: rec.id, at: now, mode: mode})
 		}
@@ -276,6 +288,7 @@ func (g *graph) again(rec *record, p *prepared, r Receipt) Receipt {
 // keep inserts rec into the evidence's timeline.
 func (e *evidence) keep(rec *record) {
 	e.last = max(e.last, rec.at)
+	e.count++
 	if n := len(e.records); n == 0 || compareRecords(e.records[n-1], rec) < 0 {
 		e.records = append(e.records, rec)
 		return
@@ -293,7 +306,7 @@ func (g *graph) newEvidence(p *prepared) *evidence {
 	for _, nm := range p.names {
 		n := g.node(nm)
 		n.uses++
-		if nm.kind.Use == Links && !nm.kind.blocks(nm.value) {
+		if nm.links() {
 			e.links = append(e.links, n)
 			continue
 		}
@@ -328,6 +341,9 @@ func (g *graph) findNode(nm name) *node {
 func (e *evidence) selfRooted() bool {
 	return slices.ContainsFunc(e.others(), (*node).answers)
 }
+
+// links reports whether a name ties evidence together.
+func (n name) links() bool { return n.kind.Use == Links && !n.kind.blocks(n.value) }
 
 // answers reports whether n only looks up, and is not blocked.
 func (n *node) answers() bool { return n.kind.Use == LooksUp && !n.kind.blocks(n.value) }

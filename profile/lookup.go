@@ -103,9 +103,17 @@ func (d *Directory) Lookup(ctx context.Context, id Identifier) (ID, error) {
 	if reason != 0 {
 		return "", ErrNotFound
 	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.graph.lookup(nm)
+	if d.store == nil {
+		d.mu.RLock()
+		defer d.mu.RUnlock()
+		return d.graph.lookup(nm)
+	}
+	var found ID
+	err := d.view(ctx, Query{Names: []Name{nm.row()}}, func(g *graph) (err error) {
+		found, err = g.lookup(nm)
+		return err
+	})
+	return found, err
 }
 
 func (g *graph) lookup(nm name) (ID, error) {
@@ -170,28 +178,37 @@ func (g *graph) find(id ID) (*cluster, error) {
 // Resolve gives the present ID for a present or former one: [ErrNotFound] if it
 // never was, [ErrGone] if its evidence was retracted or erased.
 func (d *Directory) Resolve(ctx context.Context, id ID) (ID, error) {
-	if err := ctx.Err(); err != nil {
-		return "", err
-	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	c, err := d.graph.find(id)
-	return c.id(), err
+	var present ID
+	err := d.view(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
+		c, err := g.find(id)
+		present = c.id()
+		return err
+	})
+	return present, err
 }
 
 // Get returns the golden record of a customer by a present or former ID;
 // errors as for [Directory.Resolve].
 func (d *Directory) Get(ctx context.Context, id ID) (Profile, error) {
-	if err := ctx.Err(); err != nil {
-		return Profile{}, err
+	var p Profile
+	err := d.view(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
+		c, err := g.whole(id)
+		if err == nil {
+			p = g.profile(c)
+		}
+		return err
+	})
+	return p, err
+}
+
+// whole is find for a reader that needs the evidence and identifiers.
+func (g *graph) whole(id ID) (*cluster, error) {
+	c, err := g.find(id)
+	if err == nil && c.partial {
+		g.missing.profiles = append(g.missing.profiles, c.parts...)
+		return nil, ErrNotFound
 	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	c, err := d.graph.find(id)
-	if err != nil {
-		return Profile{}, err
-	}
-	return d.graph.profile(c), nil
+	return c, err
 }
 
 func (g *graph) profile(c *cluster) Profile {
@@ -200,7 +217,7 @@ func (g *graph) profile(c *cluster) Profile {
 		FirstSeen: time.UnixMicro(c.first).UTC(),
 		LastSeen:  time.UnixMicro(c.last).UTC(),
 		Events:    c.events,
-		Evidence:  len(c.evidence),
+		Evidence:  c.size,
 	}
 	golden := c.traitsOf()
 	p.Traits = make([]Trait, 0, len(golden))
@@ -255,17 +272,18 @@ func compareKnown(a, b KnownIdentifier) int {
 // if there is none, [ErrGone] if it was retracted or erased. Its
 // identifiers, order and consents are shared and must not be modified.
 func (d *Directory) Event(ctx context.Context, eventID string) (Event, ID, error) {
-	if err := ctx.Err(); err != nil {
-		return Event{}, "", err
-	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	rec := d.graph.events[eventID]
-	switch {
-	case rec == nil:
-		return Event{}, "", ErrNotFound
-	case rec.evidence == nil:
-		return Event{}, "", ErrGone
-	}
-	return d.graph.eventOf(rec), rec.evidence.home.id(), nil
+	var e Event
+	var owner ID
+	err := d.view(ctx, Query{Events: []string{eventID}}, func(g *graph) error {
+		rec := g.events[eventID]
+		switch {
+		case rec == nil:
+			return ErrNotFound
+		case rec.evidence == nil:
+			return ErrGone
+		}
+		e, owner = g.eventOf(rec), rec.evidence.home.id()
+		return nil
+	})
+	return e, owner, err
 }

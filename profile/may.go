@@ -96,6 +96,13 @@ type consent struct {
 	event string
 }
 
+// consent keeps the acts of a record.
+func (e *evidence) consent(rec *record) {
+	for _, act := range rec.consents() {
+		e.more().consents = append(e.more().consents, consent{act: act, at: rec.at, event: rec.id})
+	}
+}
+
 // May answers whether a customer, by a present or former ID, has permitted to
 // be reached, as things stood at a time; errors as for [Directory.Resolve].
 //
@@ -108,32 +115,29 @@ type consent struct {
 // Inferred acts count only where no explicit act covers the question, and then
 // any refusal wins. A grant is over at its expiry.
 func (d *Directory) May(ctx context.Context, id ID, q ConsentQuery, at time.Time) (Permission, error) {
-	if err := ctx.Err(); err != nil {
-		return Permission{}, err
-	}
 	if q.Address != (Identifier{}) {
 		if n, reason := d.rules.name(q.Address, q.Brand); reason == 0 {
 			q.Address = n.identifier()
 		}
 	}
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	c, err := d.graph.find(id)
-	if err != nil {
-		return Permission{}, err
-	}
 	var acts []consent
-	for _, e := range c.evidence {
-		for _, rec := range e.consents() {
-			if rec.at > at.UnixMicro() {
-				continue
-			}
-			for _, act := range rec.consents() {
-				if k := (consent{act: act, at: rec.at, event: rec.id}); k.covers(q) {
+	err := d.view(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
+		c, err := g.whole(id)
+		if err != nil {
+			return err
+		}
+		acts = acts[:0]
+		for _, e := range c.evidence {
+			for _, k := range e.consents() {
+				if k.at <= at.UnixMicro() && k.covers(q) {
 					acts = append(acts, k)
 				}
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return Permission{}, err
 	}
 	return permission(acts, at), nil
 }

@@ -94,6 +94,13 @@ func (d *Directory) Observe(ctx context.Context, e Event) (Receipt, error) {
 	if _, err := d.prepare(&p, &e, d.now(), buf[:0]); err != nil {
 		return Receipt{Event: e.ID, Refused: p.refused, Err: err}, err
 	}
+	if d.store != nil {
+		receipts, err := d.observeStored(ctx, []prepared{p}, make([]Receipt, 1))
+		if err != nil {
+			return Receipt{}, err
+		}
+		return receipts[0], receipts[0].Err
+	}
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, err
 	}
@@ -118,6 +125,9 @@ func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt
 			receipts[i] = Receipt{Event: events[i].ID, Refused: batch[i].refused, Err: err}
 		}
 	}
+	if d.store != nil {
+		return d.observeStored(ctx, batch, receipts)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -127,6 +137,35 @@ func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt
 		if receipts[i].Err == nil {
 			receipts[i] = d.graph.observe(&batch[i])
 		}
+	}
+	return receipts, nil
+}
+
+// observeStored records a prepared batch in the Store, in one commit; the
+// receipts of what could not be prepared are in already.
+func (d *Directory) observeStored(ctx context.Context, batch []prepared, refused []Receipt) ([]Receipt, error) {
+	q := Query{Arrivals: len(batch)}
+	for i := range batch {
+		if refused[i].Err != nil {
+			continue
+		}
+		q.Events = append(q.Events, batch[i].event.ID)
+		q.Evidence = append(q.Evidence, batch[i].key)
+		for _, n := range batch[i].names {
+			q.Names = append(q.Names, n.row())
+		}
+	}
+	receipts := slices.Clone(refused)
+	err := d.update(ctx, q, func(g *graph) error {
+		for i := range batch {
+			if refused[i].Err == nil {
+				receipts[i] = g.observe(&batch[i])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return receipts, nil
 }

@@ -460,7 +460,6 @@ func (o *oracle) golden(events []profile.Event) map[string]profile.Value {
 
 // A world is a set of events, made from a seed so that they collide.
 type world struct {
-	cfg    profile.Config
 	events []profile.Event
 }
 
@@ -489,7 +488,7 @@ func chaosConfig() profile.Config {
 
 // chaos makes a world of few values and few instants.
 func chaos(rng *rand.Rand) world {
-	w := world{cfg: chaosConfig()}
+	var w world
 	size := 3 + rng.IntN(30)
 	pool := 2 + rng.IntN(5)
 	kinds := []string{"m/a", "m/b", "p", "w", "v", "d", "d", "l"}

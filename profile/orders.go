@@ -13,34 +13,18 @@ import (
 // not in it. Orders that [commerce.Fold] refuses are left out and joined to the
 // error, beside the others. The cost is that of reading the timeline.
 func (d *Directory) Orders(ctx context.Context, id ID) ([]commerce.Order, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	facts, err := d.facts(id)
-	if err != nil {
-		return nil, err
+	var facts []commerce.Event
+	for e, err := range d.Timeline(ctx, id) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Order != nil {
+			facts = append(facts, *e.Order)
+		}
 	}
 	orders, err := commerce.FoldAll(facts)
 	if err != nil {
 		return orders, fmt.Errorf("profile: some orders cannot be folded: %w", err)
 	}
 	return orders, nil
-}
-
-func (d *Directory) facts(id ID) ([]commerce.Event, error) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	c, err := d.graph.find(id)
-	if err != nil {
-		return nil, err
-	}
-	var facts []commerce.Event
-	for _, e := range c.evidence {
-		for _, rec := range e.records {
-			if rec.more != nil && rec.more.order != nil {
-				facts = append(facts, *rec.more.order)
-			}
-		}
-	}
-	return facts, nil
 }

@@ -194,7 +194,7 @@ func (f *fold) merge(a, b *cluster) *cluster {
 		f.note(b)
 		f.merged = true
 	}
-	if len(a.nodes)+len(a.evidence) < len(b.nodes)+len(b.evidence) {
+	if len(a.nodes)+a.size < len(b.nodes)+b.size {
 		a, b = b, a
 	}
 	if f.epoch == 0 {
@@ -210,14 +210,17 @@ func (f *fold) merge(a, b *cluster) *cluster {
 	if a.namer == nil || b.namer != nil && b.namer.arrival < a.namer.arrival {
 		a.namer = b.namer
 	}
-	if len(b.evidence) > 0 {
-		if len(a.evidence) == 0 {
+	if b.size > 0 {
+		if a.size == 0 {
 			a.first, a.last = math.MaxInt64, math.MinInt64
 		}
 		a.first, a.last = min(a.first, b.first), max(a.last, b.last)
 	}
 	a.nodes = append(a.nodes, b.nodes...)
 	a.evidence = append(a.evidence, b.evidence...)
+	a.size += b.size
+	a.partial = a.partial || b.partial
+	a.parts = append(a.parts, b.parts...)
 	a.limits = a.limits.join(b.limits)
 	a.events += b.events
 	a.reach(b.latest)
@@ -227,19 +230,38 @@ func (f *fold) merge(a, b *cluster) *cluster {
 
 // note keeps what a profile was before it merged.
 func (f *fold) note(c *cluster) {
-	if len(c.evidence) > 0 {
+	if c.size > 0 {
 		f.merging = append(f.merging, golden{c.id(), slices.Clone(c.traitsOf())})
 	}
 }
 
 // mergeProfiles moves the evidence of b to a, with its golden record.
 func (f *fold) mergeProfiles(a, b *cluster) {
-	if len(b.evidence) == 0 {
+	if b.size == 0 {
 		return
 	}
 	f.g.mergeGolden(a, b)
 	for _, e := range b.evidence {
 		e.home = a
+	}
+	if b.partial {
+		f.g.rehome(b, a)
+	}
+}
+
+// rehome moves what was loaded of a profile of a Store without the rest.
+func (g *graph) rehome(from, to *cluster) {
+	for _, e := range g.evidence {
+		if e.home == from {
+			e.home = to
+		}
+	}
+	for _, byValue := range g.nodes {
+		for _, n := range byValue {
+			if n.home == from {
+				n.home = to
+			}
+		}
 	}
 }
 
@@ -269,6 +291,7 @@ func (g *graph) arrive(e *evidence, now int64, mode Mode) int {
 	}
 	for _, m := range f.merging {
 		if m.id != id {
+			g.moves = append(g.moves, Move{m.id, id})
 			g.feed.add(change{kind: Merged, profile: id, other: m.id, at: now, mode: mode})
 		}
 	}
@@ -289,6 +312,9 @@ func (g *graph) last(e *evidence) bool {
 				return false
 			}
 			continue
+		}
+		if len(n.must()) > 0 {
+			return false // tied to others, and in no profile with them yet
 		}
 		for _, r := range n.refusals() {
 			if at.compare(r.evidence.position()) <= 0 {
@@ -333,6 +359,14 @@ func (f *fold) run(added []*evidence, removed *evidence, now int64, mode Mode) i
 	f.verdicts = map[*evidence][]*refusal{}
 	folded := 0
 	for {
+		for _, c := range f.scope {
+			if c.partial {
+				f.g.missing.profiles = append(f.g.missing.profiles, c.parts...)
+			}
+		}
+		if f.g.missing.any() {
+			return folded
+		}
 		f.g.epoch++
 		f.epoch = f.g.epoch
 		f.wider = nil
@@ -341,6 +375,9 @@ func (f *fold) run(added []*evidence, removed *evidence, now int64, mode Mode) i
 		clear(f.verdicts)
 		done := f.collect(added, removed) && f.fold()
 		folded += len(f.records)
+		if f.g.missing.any() {
+			return folded
+		}
 		if done {
 			break
 		}
@@ -394,6 +431,10 @@ func (f *fold) collect(added []*evidence, removed *evidence) bool {
 func (f *fold) enlist(n *node) bool {
 	if n.epoch == f.epoch {
 		return true
+	}
+	if n.stub {
+		f.g.missing.names = append(f.g.missing.names, n.row())
+		return false
 	}
 	n.epoch, n.next, n.nextSince = f.epoch, nil, 0
 	f.nodes = append(f.nodes, n)

@@ -17,19 +17,27 @@ import (
 )
 
 var (
-	worlds = flag.Int("worlds", 300, "generated worlds per property")
+	worlds = flag.Int("worlds", 200, "generated worlds per property")
 	seed   = flag.Uint64("seed", 1, "seed of the first generated world")
 )
 
-// eachWorld runs a property over generated worlds; a failure names the seed.
-func eachWorld(t *testing.T, property func(t *testing.T, rng *rand.Rand)) {
+// eachWorld runs a property over generated worlds, on a directory in memory and
+// on one over a Store; a failure names the seed.
+func eachWorld(t *testing.T, property func(t *testing.T, cfg profile.Config, rng *rand.Rand)) {
 	t.Helper()
 	t.Logf("seeds %d to %d; -worlds and -seed replay", *seed, *seed+uint64(*worlds)-1)
-	for i := range *worlds {
-		s := *seed + uint64(i)
-		ok := t.Run(fmt.Sprintf("seed=%d", s), func(t *testing.T) { property(t, rand.New(rand.NewPCG(s, 7))) })
+	run := func(where string, s uint64, store profile.Store) {
+		cfg := chaosConfig()
+		cfg.Store = store
+		ok := t.Run(fmt.Sprintf("%s/seed=%d", where, s), func(t *testing.T) { property(t, cfg, rand.New(rand.NewPCG(s, 7))) })
 		if !ok {
 			t.FailNow()
+		}
+	}
+	for i := range uint64(*worlds) {
+		run("memory", *seed+i, nil)
+		if i%8 == 0 {
+			run("store", *seed+i, profile.NewMemoryStore())
 		}
 	}
 }
@@ -186,10 +194,13 @@ var decided = profile.Decision{Actor: "test", Reason: "because"}
 // full fold of the distinct events ends; and after every single event it is
 // where a full fold of the events so far is.
 func TestOrderDoesNotMatter(t *testing.T) {
-	eachWorld(t, func(t *testing.T, rng *rand.Rand) {
+	eachWorld(t, func(t *testing.T, cfg profile.Config, rng *rand.Rand) {
 		w := chaos(rng)
 		for permutation := range 3 {
-			m := newModel(t, w.cfg)
+			if cfg.Store != nil {
+				cfg.Store = profile.NewMemoryStore()
+			}
+			m := newModel(t, cfg)
 			events := slices.Clone(w.events)
 			for range len(events) / 3 {
 				events = append(events, w.events[rng.IntN(len(w.events))])
@@ -209,9 +220,9 @@ func TestOrderDoesNotMatter(t *testing.T) {
 // Whatever people decide between events, the state is a full fold of what
 // stands: events not retracted, links not taken away, declarations not withdrawn.
 func TestDecisionsAreExact(t *testing.T) {
-	eachWorld(t, func(t *testing.T, rng *rand.Rand) {
+	eachWorld(t, func(t *testing.T, cfg profile.Config, rng *rand.Rand) {
 		w := chaos(rng)
-		m := newModel(t, w.cfg)
+		m := newModel(t, cfg)
 		order := rng.Perm(len(w.events))
 		for len(order) > 0 {
 			if rng.IntN(3) > 0 {
@@ -306,9 +317,9 @@ func holding(p profile.Profile) string {
 // A reader that follows the feed and, at each row, re-reads the profiles that
 // the row names always holds every profile as it is.
 func TestFeedNamesAllThatChanged(t *testing.T) {
-	eachWorld(t, func(t *testing.T, rng *rand.Rand) {
+	eachWorld(t, func(t *testing.T, cfg profile.Config, rng *rand.Rand) {
 		w := chaos(rng)
-		m := newModel(t, w.cfg)
+		m := newModel(t, cfg)
 		held := map[profile.ID]string{}
 		var cursor uint64
 		read := func(id profile.ID) {

@@ -14,22 +14,9 @@ import (
 // The events' identifiers, orders and consents are shared and must not be modified.
 func (d *Directory) Timeline(ctx context.Context, id ID) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		var after *record
-		var page []*record
-		var events []Event
+		page := TimelinePage{Limit: timelinePage}
 		for {
-			if err := ctx.Err(); err != nil {
-				yield(Event{}, err)
-				return
-			}
-			d.mu.RLock()
-			var err error
-			page, err = d.graph.timelinePage(id, after, page[:0])
-			events = events[:0]
-			for _, rec := range page {
-				events = append(events, d.graph.eventOf(rec))
-			}
-			d.mu.RUnlock()
+			events, err := d.events(ctx, id, page)
 			if err != nil {
 				yield(Event{}, err)
 				return
@@ -39,27 +26,53 @@ func (d *Directory) Timeline(ctx context.Context, id ID) iter.Seq2[Event, error]
 					return
 				}
 			}
-			if len(page) < timelinePage {
+			if len(events) < page.Limit {
 				return
 			}
-			after = page[len(page)-1]
+			last := events[len(events)-1]
+			page.AfterTime, page.AfterID = last.Time, last.ID
 		}
 	}
+}
+
+// events reads one page of the timeline of whatever an ID names now.
+func (d *Directory) events(ctx context.Context, id ID, page TimelinePage) ([]Event, error) {
+	var events []Event
+	if d.store == nil {
+		return events, d.view(ctx, Query{}, func(g *graph) error {
+			after := record{id: page.AfterID, at: page.AfterTime.UnixMicro()}
+			if page.AfterID == "" {
+				after.at = unseen
+			}
+			records, err := g.timelinePage(id, &after)
+			for _, rec := range records {
+				events = append(events, g.eventOf(rec))
+			}
+			return err
+		})
+	}
+	var err error
+	if page.Profile, err = d.Resolve(ctx, id); err != nil {
+		return nil, err
+	}
+	rows, err := d.store.Events(ctx, page)
+	for _, row := range rows {
+		events = append(events, row.Event)
+	}
+	return events, err
 }
 
 const timelinePage = 64
 
 // timelinePage reads the next records after one, at most timelinePage of them.
-func (g *graph) timelinePage(id ID, after *record, page []*record) ([]*record, error) {
+func (g *graph) timelinePage(id ID, after *record) ([]*record, error) {
 	c, err := g.find(id)
 	if err != nil {
 		return nil, err
 	}
+	page := make([]*record, 0, timelinePage)
 	for _, e := range c.evidence {
-		from := 0
-		if after != nil {
-			from = sort.Search(len(e.records), func(i int) bool { return compareRecords(e.records[i], after) > 0 })
-		}
+		from := sort.Search(len(e.records), func(i int) bool { return compareRecords(e.records[i], after) > 0 })
 		page = append(page, e.records[from:min(len(e.records), from+timelinePage)]...)
 		if len(page) > 8*timelinePage {
 			page = earliest(page)

@@ -83,7 +83,7 @@ func (t *teller) traits(groups []group) {
 		}
 	}
 	for _, c := range t.f.made {
-		if len(c.evidence) == 0 {
+		if c.size == 0 {
 			continue
 		}
 		if old := same[c]; old != nil {

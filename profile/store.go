@@ -1,0 +1,222 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrConflict reports that rows changed between Load and Commit: nothing was
+// committed, and the decision has to be made again. A [Directory] does so itself.
+var ErrConflict = errors.New("profile: rows changed since they were read")
+
+// Store keeps a directory outside its process. A zero [Config] needs none: the
+// directory then is its own state, without rows. [NewMemoryStore] is the one
+// in this package; profiletest.TestStore says whether another is correct.
+//
+// All methods are safe for concurrent use and leave nothing half-done when
+// their context is canceled. Rows given and taken are not modified afterwards.
+type Store interface {
+	// Load reads what a query names, at one instant: what is absent is left
+	// out. See [Query] for what belongs to what.
+	Load(ctx context.Context, q Query) (Rows, error)
+	// Commit writes a batch whole, or not at all: with [ErrConflict] where a
+	// row's version is not the one in the batch, an event to be inserted
+	// exists, or a row to be changed is absent.
+	Commit(ctx context.Context, b Batch) error
+	// Events reads a page of a timeline in the order of time and event ID.
+	Events(ctx context.Context, p TimelinePage) ([]EventRow, error)
+	// Changes reads up to limit rows of the change feed after a position. They
+	// are numbered from 1 without gap, and a reader that has seen position n
+	// never later finds another row at or before n. A position before the
+	// oldest row kept is [ErrCursorExpired].
+	Changes(ctx context.Context, after uint64, limit int) ([]Change, error)
+	// Scan reads up to limit profile IDs after one, in byte order.
+	Scan(ctx context.Context, after ID, limit int) ([]ID, error)
+}
+
+// Query names rows to load.
+type Query struct {
+	// Events by ID, each with the row of its evidence.
+	Events []string
+	// Evidence by key, each with the row of its profile.
+	Evidence []EvidenceKey
+	// Names of identifiers, each with the row of its profile and with the names
+	// that declarations tie it to. With a name that has no profile come the
+	// evidence rows that hold it.
+	Names []Name
+	// Anchors by ID, each with its evidence.
+	Anchors []ID
+	// Profiles by present ID, with all that is theirs: their evidence, their
+	// identifiers, and those that their evidence was refused at; and the
+	// evidence of others that was refused at one of theirs, or at one that
+	// theirs was refused at and that has no profile.
+	Profiles []ID
+	// Arrivals is how many arrival numbers are wanted.
+	Arrivals int
+}
+
+// Rows are what a query loaded, each row once, in no particular order.
+type Rows struct {
+	Events   []EventRow
+	Evidence []EvidenceRow
+	Names    []NameRow
+	Anchors  []AnchorRow
+	Profiles []ProfileRow
+	// Arrival is the first of the arrival numbers wanted. No two loads get the
+	// same; later ones get greater ones.
+	Arrival uint64
+}
+
+// Batch is what a decision changes. Version is that of the row as it was read,
+// 0 for a row that was absent; a row written gets the next one.
+type Batch struct {
+	// Moves come first: all rows of one profile become another's. The row of
+	// the former goes.
+	Moves []Move
+	// Events are inserted where Retracted is false, else updated.
+	Events   []EventRow
+	Evidence []EvidenceRow
+	Names    []NameRow
+	Anchors  []AnchorRow
+	Profiles []ProfileRow
+	// Changes are appended to the feed; their Seq is the Store's to give.
+	Changes []Change
+}
+
+// Move makes the evidence and identifiers of one profile another's.
+type Move struct{ From, To ID }
+
+// Name is a normalized identifier as a key. Era tells the owners of a value
+// apart that was released and came to somebody else; it is empty for the first.
+type Name struct {
+	Kind  string `json:"kind"`
+	Value string `json:"value"`
+	Era   string `json:"era,omitempty"`
+}
+
+// EventRow is an event and the evidence that it is part of.
+type EventRow struct {
+	Event     Event       `json:"event"`
+	Evidence  EvidenceKey `json:"evidence"`
+	Profile   ID          `json:"profile,omitempty"` // read only: of the evidence
+	Retracted bool        `json:"retracted,omitempty"`
+}
+
+// EvidenceRow is a record of evidence with what was reported under it.
+type EvidenceRow struct {
+	Key     EvidenceKey `json:"key"`
+	Version uint64      `json:"version"`
+	Deleted bool        `json:"deleted,omitempty"`
+	// Links are the identifiers that it ties together, Holds the others: looked
+	// up only, blocked, or refused.
+	Links    []Name       `json:"links"`
+	Holds    []Name       `json:"holds,omitempty"`
+	Profile  ID           `json:"profile,omitempty"`
+	Anchor   ID           `json:"anchor"`
+	Arrival  uint64       `json:"arrival"`
+	First    time.Time    `json:"first"`
+	Last     time.Time    `json:"last"`
+	Events   int          `json:"events"`
+	Traits   []TraitRow   `json:"traits,omitempty"`
+	Consents []ConsentRow `json:"consents,omitempty"`
+	Refused  []RefusedRow `json:"refused,omitempty"`
+	Unlinked *Decision    `json:"unlinked,omitempty"`
+}
+
+// TraitRow is what a policy keeps of a trait: per source on evidence, golden on
+// a profile.
+type TraitRow struct {
+	Name   string    `json:"name"`
+	Source string    `json:"source,omitempty"`
+	Value  Value     `json:"value"`
+	Event  string    `json:"event"`
+	At     time.Time `json:"at"`
+	// Exact is the sum as whole and fractional digits where Value alone does
+	// not hold it.
+	Exact string `json:"exact,omitempty"`
+}
+
+// ConsentRow is a consent act in its place.
+type ConsentRow struct {
+	Event string     `json:"event"`
+	At    time.Time  `json:"at"`
+	Act   ConsentAct `json:"act"`
+}
+
+// RefusedRow is a link that was refused, with both sides at that instant.
+type RefusedRow struct {
+	Name   Name    `json:"name"`
+	Reason Reason  `json:"reason"`
+	Limit  string  `json:"limit,omitempty"`
+	Near   SideRow `json:"near,omitzero"`
+	Far    SideRow `json:"far,omitzero"`
+}
+
+// SideRow is what of a profile counts when a link is decided.
+type SideRow struct {
+	Values []SightRow `json:"values,omitempty"`
+	Apart  []Name     `json:"apart,omitempty"`
+}
+
+// SightRow is an identifier with its first sight, the zero time where a
+// declared link alone placed it.
+type SightRow struct {
+	Name  Name      `json:"name"`
+	Since time.Time `json:"since,omitzero"`
+}
+
+// NameRow is an identifier that evidence holds.
+type NameRow struct {
+	Name    Name      `json:"name"`
+	Version uint64    `json:"version"`
+	Deleted bool      `json:"deleted,omitempty"`
+	Profile ID        `json:"profile,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Uses    int       `json:"uses"`
+	Ties    []TieRow  `json:"ties,omitempty"`
+}
+
+// TieRow is a declaration about an identifier and another.
+type TieRow struct {
+	Other    Name     `json:"other"`
+	Apart    bool     `json:"apart,omitempty"`
+	Beaten   bool     `json:"beaten,omitempty"`
+	Decision Decision `json:"decision"`
+}
+
+// AnchorRow says which evidence minted an ID; none where it is gone.
+type AnchorRow struct {
+	ID       ID          `json:"id"`
+	Evidence EvidenceKey `json:"evidence,omitzero"`
+}
+
+// ProfileRow is a profile without its evidence.
+type ProfileRow struct {
+	ID       ID         `json:"id"`
+	Version  uint64     `json:"version"`
+	Deleted  bool       `json:"deleted,omitempty"`
+	Arrival  uint64     `json:"arrival"`
+	Evidence int        `json:"evidence"`
+	Events   int        `json:"events"`
+	First    time.Time  `json:"first"`
+	Last     time.Time  `json:"last"`
+	Latest   PlaceRow   `json:"latest"`
+	Side     SideRow    `json:"side,omitzero"`
+	Traits   []TraitRow `json:"traits,omitempty"`
+}
+
+// PlaceRow is the position of evidence in the order of folding.
+type PlaceRow struct {
+	At       time.Time   `json:"at"`
+	Evidence EvidenceKey `json:"evidence"`
+}
+
+// TimelinePage asks for events of a profile, or of evidence where Profile is empty.
+type TimelinePage struct {
+	Profile   ID
+	Evidence  EvidenceKey
+	AfterTime time.Time // with AfterID, the last event seen; zero from the beginning
+	AfterID   string
+	Limit     int
+}
