@@ -95,6 +95,7 @@ func (c Earn) decide(d *desk, t *Transaction) error {
 		}
 		t.open(s, i, t.Unit, own, l.Amount, BookIssuer)
 	}
+	t.Activity = terms.Policy.idle() || d.restarts(s, t.Unit)
 	return d.settleDebt(t, s)
 }
 
@@ -146,9 +147,6 @@ func (d *desk) settleDebt(t *Transaction, s *state) error {
 		paid := min(owed, in.Amount)
 		t.move(s.book(), BookDebt, s.ID, t.Unit, in.Lot, paid)
 		owed -= paid
-	}
-	if u.idle > 0 || d.cfg.unit(t.Unit).Expiry.idle() || t.Opens[0].Policy.idle() {
-		t.Activity = t.Kind == KindEarn
 	}
 	return nil
 }

@@ -127,8 +127,8 @@ type Reservation struct {
 	Amount   int64     `json:"amount"`
 	Captured int64     `json:"captured,omitempty"`
 	Released int64     `json:"released,omitempty"`
-	Until    time.Time `json:"until"` // exclusive; Forever is no time-out
-	Pins     []Pin     `json:"pins,omitempty"`
+	Until    time.Time `json:"until"`          // exclusive; Forever is no time-out
+	Pins     []Pin     `json:"pins,omitempty"` // by lot
 }
 
 // Pin is the part of a lot that a hold sets aside.

@@ -46,6 +46,7 @@ func load(c Contents, zone *time.Location) *state {
 	for _, st := range c.Standings {
 		s.units = append(s.units, &unitState{Standing: st, kept: true, vests: Forever})
 	}
+	s.sortUnits()
 	for i := range c.Lots {
 		u := s.unit(c.Lots[i].Unit)
 		u.insert(&c.Lots[i], zone)
@@ -107,7 +108,14 @@ func (s *state) unit(unit Unit) *unitState {
 	}
 	u := &unitState{Standing: Standing{Unit: unit}, vests: Forever}
 	s.units = append(s.units, u)
+	s.sortUnits()
 	return u
+}
+
+// sortUnits keeps units in one order wherever an account was loaded from: what
+// concerns several of them is recorded in it.
+func (s *state) sortUnits() {
+	slices.SortFunc(s.units, func(a, b *unitState) int { return compareText(string(a.Unit), string(b.Unit)) })
 }
 
 // indexFrom is the number of lots from which a search by ID pays for an index.
@@ -380,6 +388,7 @@ func (s *state) applyChange(t *Transaction, c *LotChange) {
 	switch at := slices.IndexFunc(h.Pins, func(p Pin) bool { return p.Lot == c.Lot }); {
 	case at < 0:
 		h.Pins = append(h.Pins, Pin{c.Lot, c.Held})
+		slices.SortFunc(h.Pins, func(a, b Pin) int { return compareText(a.Lot, b.Lot) })
 	case h.Pins[at].Amount+c.Held == 0:
 		h.Pins = slices.Delete(h.Pins, at, at+1)
 	default:

@@ -85,7 +85,7 @@ func Migrate(ctx context.Context, d Dialect, db *sql.DB, component string, files
 		if err == nil {
 			break
 		}
-		if attempt+1 >= maxAttempts || !IsUnique(err) && !Retryable(err) {
+		if attempt+1 >= maxAttempts || !IsUnique(err) && !isDuplicateTable(err) && !Retryable(err) {
 			return fmt.Errorf("sqlkit: migrate %s: %w", component, err)
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -112,6 +112,11 @@ func Migrate(ctx context.Context, d Dialect, db *sql.DB, component string, files
 			return fmt.Errorf("sqlkit: migrate %s to %d: %w", component, len(applied)+1, err)
 		}
 	}
+}
+
+func isDuplicateTable(err error) bool {
+	var state interface{ SQLState() string }
+	return errors.As(err, &state) && state.SQLState() == "42P07"
 }
 
 func appliedMigrations(ctx context.Context, db *sql.DB, component string) ([]string, error) {

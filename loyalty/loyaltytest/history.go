@@ -44,9 +44,17 @@ var units = []loyalty.UnitConfig{
 }
 
 var policies = []loyalty.Expiry{
-	{}, {}, {}, {Kind: loyalty.ExpireNever}, {Kind: loyalty.ExpireDays, N: 10}, {Kind: loyalty.ExpireDays, N: 15, Clock: loyalty.ClockUsable},
-	{Kind: loyalty.ExpireEndOfMonth}, {Kind: loyalty.ExpireEndOfQuarter}, {Kind: loyalty.ExpireEndOfYear},
-	{Kind: loyalty.ExpireAnniversary, N: 1, Date: base}, {Kind: loyalty.ExpireIdleMonths, N: 1},
+	{},
+	{},
+	{},
+	{Kind: loyalty.ExpireNever},
+	{Kind: loyalty.ExpireDays, N: 10},
+	{Kind: loyalty.ExpireDays, N: 15, Clock: loyalty.ClockUsable},
+	{Kind: loyalty.ExpireEndOfMonth},
+	{Kind: loyalty.ExpireEndOfQuarter},
+	{Kind: loyalty.ExpireEndOfYear},
+	{Kind: loyalty.ExpireAnniversary, N: 1, Date: base},
+	{Kind: loyalty.ExpireIdleMonths, N: 1},
 }
 
 type history struct {

@@ -52,8 +52,12 @@ func balanceAfter(t *testing.T, rule program.Rule, facts ...commerce.Event) int6
 func TestAwardIsTheSameInWhateverOrderFactsArrive(t *testing.T) {
 	placed, paid, received := settledOrder(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC))
 	for _, order := range [][]commerce.Event{
-		{placed, paid, received}, {placed, received, paid}, {paid, placed, received},
-		{paid, received, placed}, {received, placed, paid}, {received, paid, placed},
+		{placed, paid, received},
+		{placed, received, paid},
+		{paid, placed, received},
+		{paid, received, placed},
+		{received, placed, paid},
+		{received, paid, placed},
 	} {
 		var names []string
 		for _, f := range order {
