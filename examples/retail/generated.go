@@ -31,14 +31,13 @@ func (p people) React(eventID, category string, at time.Time) []feed.Delivery {
 // earn is the rule by which the generator computes points on its own.
 var earn = world.Earn{PerYuan: 1, Rounding: world.ByOrder, ReturnDays: 7, Silver: 1000, Gold: 5000}
 
-// generated runs the loop over a generated year and scores it against the truth.
-func generated(ctx context.Context, cfg world.Config, bar *progress.Progress) (report.Report, error) {
-	cfg.Earn = earn
+// live runs the loop over a generated year.
+func live(ctx context.Context, cfg world.Config, bar *progress.Progress) (*loop, *world.World, error) {
 	w, err := world.New(cfg)
 	if err != nil {
-		return report.Report{}, err
+		return nil, nil, err
 	}
-	s := setting{zone: "Asia/Shanghai", world: people{w}, clubs: map[string]shop.Club{}}
+	s := setting{zone: "Asia/Shanghai", currency: "CNY", world: people{w}, clubs: map[string]shop.Club{}}
 	for _, o := range w.Outlets() {
 		s.tablets = append(s.tablets, o.Tablets...)
 	}
@@ -50,22 +49,24 @@ func generated(ctx context.Context, cfg world.Config, bar *progress.Progress) (r
 	}
 	l, err := newLoop(ctx, w.Start(), s)
 	if err != nil {
-		return report.Report{}, err
+		return nil, nil, err
 	}
 	deliveries := 0
 	for range w.Feed() {
 		deliveries++
 	}
 	stage := bar.Stage("twelve months", "deliveries", int64(deliveries))
-	if err := l.run(ctx, w.Feed(), w.End(), func() { stage.Add(1) }); err != nil {
-		return report.Report{}, err
-	}
+	err = l.run(ctx, w.Feed(), w.End(), func() { stage.Add(1) })
 	stage.Done()
+	return l, w, err
+}
 
-	r := report.Report{
-		Title:    "Twelve months of a retail group",
-		Subtitle: fmt.Sprintf("generated with seed %d", max(cfg.Seed, 1)),
-		From:     w.Start(), To: w.End(),
+// generated reports on a generated year, scored against its truth.
+func generated(ctx context.Context, cfg world.Config, bar *progress.Progress) (report.Report, error) {
+	cfg.Earn = earn
+	l, w, err := live(ctx, cfg, bar)
+	if err != nil {
+		return report.Report{}, err
 	}
 	truth, err := scoreboard(ctx, l, w)
 	if err != nil {
@@ -78,15 +79,20 @@ func generated(ctx context.Context, cfg world.Config, bar *progress.Progress) (r
 	if err != nil {
 		return report.Report{}, err
 	}
-	r.Headline = truth.headline
-	r.Sections = append([]report.Section{truth.section}, sections...)
-	return r, nil
+	return report.Report{
+		Title:    "Twelve months of a retail group",
+		Subtitle: fmt.Sprintf("generated with seed %d", max(cfg.Seed, 1)),
+		From:     w.Start(), To: w.End(),
+		Headline: truth.headline, Sections: append([]report.Section{truth.section}, sections...),
+	}, nil
 }
 
 // verdict is what the library computed, held against the truth.
 type verdict struct {
-	headline []report.Figure
-	section  report.Section
+	identity     world.IdentityScore
+	right, cards int
+	headline     []report.Figure
+	section      report.Section
 }
 
 func scoreboard(ctx context.Context, l *loop, w *world.World) (verdict, error) {
@@ -96,7 +102,7 @@ func scoreboard(ctx context.Context, l *loop, w *world.World) (verdict, error) {
 		return verdict{}, err
 	}
 	id := t.Score(assigned)
-	out := verdict{section: report.Section{
+	out := verdict{identity: id, section: report.Section{
 		Title: "Held against the truth",
 		Lead:  "The generator knows who every event is from, what every order came to and what every card has earned. Nothing of that is shown to the library.",
 	}}
@@ -140,6 +146,7 @@ func scoreboard(ctx context.Context, l *loop, w *world.World) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	out.right, out.cards = right, cards
 	out.section.Blocks = []report.Block{identity, traps, members, points}
 	out.headline = []report.Figure{
 		{Name: "deliveries", Value: report.Count(l.count.deliveries)},

@@ -47,7 +47,8 @@ type loop struct {
 	early     map[string][]profile.Event        // word of a case that is not open yet, by case
 	seen      uint64                            // transitions handed to the journeys
 	causes    map[string]string                 // the event that started a journey's instance
-	scheduled agenda                            // what happens outside because of what was done here
+	currency  string
+	scheduled agenda // what happens outside because of what was done here
 	world     outside
 	count     counts
 }
@@ -65,15 +66,22 @@ type setting struct {
 	tablets []string
 	clubs   map[string]shop.Club
 	zone    string
-	world   outside
+	// currency is what amounts are shown in.
+	currency string
+	world    outside
 }
 
 func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
-	l := &loop{now: start, clubs: map[string]*club{}, orders: map[commerce.Key][]commerce.Event{}, early: map[string][]profile.Event{}, causes: map[string]string{}, world: s.world}
+	l := &loop{now: start, currency: s.currency, clubs: map[string]*club{}, orders: map[commerce.Key][]commerce.Event{}, early: map[string][]profile.Event{}, causes: map[string]string{}, world: s.world}
 	clock := func() time.Time { return l.now }
 	var err error
 
-	if l.customers, err = profile.New(profile.Config{Kinds: shop.Kinds(s.tablets), Now: clock, MaxAhead: -1}); err != nil {
+	ids := 0
+	if l.customers, err = profile.New(profile.Config{
+		Kinds: shop.Kinds(s.tablets), Now: clock, MaxAhead: -1,
+		// The same run gives the same report: splits are drawn by customer.
+		NewID: func() profile.ID { ids++; return profile.ID(fmt.Sprintf("c%07d", ids)) },
+	}); err != nil {
 		return nil, err
 	}
 
@@ -103,7 +111,7 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		return nil, err
 	}
 	for _, b := range campaign.All() {
-		d, err := b.Build()
+		d, err := b.GoLive(start).Build()
 		if err != nil {
 			return nil, err
 		}

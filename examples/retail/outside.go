@@ -121,17 +121,21 @@ func (l *loop) openCase(ctx context.Context, d journey.Dispatch) journey.Answer 
 	return journey.Confirm(d.Key)
 }
 
-// handle lets the service desk solve a case of the shop's own a working day
-// and a half later.
+// handle lets the service desk answer a case of the shop's own within two
+// working hours, and solve it within two working days.
 func (l *loop) handle(id string) {
-	l.scheduled.add(l.office.Add(l.now, 18*time.Hour), func(ctx context.Context) error {
-		for _, verb := range []string{"resolve", "close"} {
-			if _, err := l.desk.Act(ctx, care.Action{ID: id + "/" + verb, Case: id, Time: l.now, Verb: verb, Reply: true}); err != nil {
-				return err
+	act := func(after time.Duration, verbs ...string) {
+		l.scheduled.add(l.office.Add(l.now, after), func(ctx context.Context) error {
+			for _, verb := range verbs {
+				if _, err := l.desk.Act(ctx, care.Action{ID: id + "/" + verb, Case: id, Time: l.now, Verb: verb, Reply: true}); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
+	act(2*time.Hour, "start")
+	act(18*time.Hour, "resolve", "close")
 }
 
 // invite asks a customer to answer a survey about an event, if the rules allow

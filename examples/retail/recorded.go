@@ -96,7 +96,7 @@ func (r recording) replay(ctx context.Context, bar *progress.Progress) (out repo
 		}
 		p.to = d.At.Add(time.Microsecond)
 	}
-	l, err := newLoop(ctx, p.from, setting{zone: r.club.Zone, world: nobody{}, clubs: map[string]shop.Club{"": r.club}})
+	l, err := newLoop(ctx, p.from, setting{zone: r.club.Zone, currency: r.club.Currency, world: nobody{}, clubs: map[string]shop.Club{"": r.club}})
 	if err != nil {
 		return out, nil, err
 	}

@@ -84,14 +84,8 @@ func (l *loop) aboutOrders(_ context.Context, p period) (report.Section, error) 
 		}
 	}
 	flows := report.Flows{
-		Title: "Paid and refunded", Unit: "in hundreds of the currency's minor unit", At: months[:len(months)-1],
+		Title: "Paid and refunded", Unit: l.currency, At: months[:len(months)-1],
 		Lines: []report.FlowLine{{Name: "paid", Deltas: hundreds(gross)}, {Name: "refunded", Deltas: hundreds(back)}},
-	}
-	bars := report.Bars{Title: "Orders by system", Unit: "orders"}
-	for _, c := range slices.SortedFunc(maps.Keys(channels), func(a, b string) int {
-		return cmp.Or(cmp.Compare(channels[b], channels[a]), cmp.Compare(a, b))
-	}) {
-		bars.Rows = append(bars.Rows, report.Bar{Name: c, Value: channels[c]})
 	}
 	var total int64
 	for _, g := range gross {
@@ -104,10 +98,10 @@ func (l *loop) aboutOrders(_ context.Context, p period) (report.Section, error) 
 			report.Figures{Rows: []report.Figure{
 				{Name: "Orders bought", Value: report.Count(bought)},
 				{Name: "Net orders", Value: report.Count(net)},
-				{Name: "Paid", Value: report.Cents(total)},
-				{Name: "Refunded", Value: report.Cents(refunded)},
+				{Name: "Paid", Value: l.currency + " " + report.Cents(total)},
+				{Name: "Refunded", Value: l.currency + " " + report.Cents(refunded)},
 			}},
-			flows, bars,
+			flows, bars("Orders by system", "orders", channels),
 		},
 	}, nil
 }
@@ -202,6 +196,13 @@ func (l *loop) aboutJourneys(ctx context.Context, _ period) (report.Section, err
 			}
 			s.Blocks = append(s.Blocks, funnel)
 		}
+		if name == "hesitation" {
+			arms, err := l.hesitationArms(ctx)
+			if err != nil {
+				return s, err
+			}
+			s.Blocks = append(s.Blocks, arms)
+		}
 	}
 	return s, nil
 }
@@ -243,6 +244,41 @@ func (l *loop) cartFunnel(ctx context.Context) (report.Funnel, error) {
 	}, nil
 }
 
+// hesitationArms compares those who were helped with the control group.
+func (l *loop) hesitationArms(ctx context.Context) (report.Table, error) {
+	arm, started, bought := map[string]string{}, map[string]int64{}, map[string]int64{}
+	for r, err := range l.journeys.History(ctx, journey.Filter{Journey: "hesitation"}) {
+		if err != nil {
+			return report.Table{}, err
+		}
+		if r.Kind == journey.MovedRecord && (r.To == "helped" || r.To == "control") {
+			arm[r.Instance] = r.To
+			started[r.To]++
+		}
+	}
+	for row, err := range l.journeys.Instances(ctx, journey.Filter{Journey: "hesitation"}) {
+		if err != nil {
+			return report.Table{}, err
+		}
+		if row.Instance.Success {
+			bought[arm[row.Instance.ID]]++
+		}
+	}
+	t := report.Table{
+		Title:   "Does the help help?",
+		Columns: []string{"group", "customers", "bought", "share", "95 % interval"}, Numeric: []bool{false, true, true, true, true},
+		Caption: "Drawn by lot. The interval is Wilson's; where the two overlap widely, nothing is proven.",
+	}
+	for _, a := range []string{"helped", "control"} {
+		i := score.Wilson(bought[a], started[a], score.DefaultLevel)
+		t.Rows = append(t.Rows, []string{
+			a, report.Count(started[a]), report.Count(bought[a]), report.Percent(bought[a], started[a]),
+			fmt.Sprintf("%.1f to %.1f %%", 100*i.Low, 100*i.High),
+		})
+	}
+	return t, nil
+}
+
 // aboutMessages counts what the contact policy decided.
 func (l *loop) aboutMessages(ctx context.Context, _ period) (report.Section, error) {
 	var sent, fell int64
@@ -262,7 +298,7 @@ func (l *loop) aboutMessages(ctx context.Context, _ period) (report.Section, err
 				fell++
 			}
 		case journey.Suppressed:
-			reasons[string(row.Decision.Reason)]++
+			reasons[cmp.Or(string(row.Decision.Reason), "follows from history")]++
 		}
 	}
 	return report.Section{
@@ -272,7 +308,7 @@ func (l *loop) aboutMessages(ctx context.Context, _ period) (report.Section, err
 			report.Figures{Rows: []report.Figure{
 				{Name: "Sent", Value: report.Count(sent)},
 				{Name: "On another channel than the preferred one", Value: report.Count(fell)},
-				{Name: "Cost", Value: report.Cents(l.count.cost)},
+				{Name: "Cost", Value: l.currency + " " + report.Cents(l.count.cost)},
 			}},
 			bars("Sent by channel", "messages", channels),
 			bars("Not sent, and why", "messages", reasons),
@@ -535,6 +571,7 @@ func monthOf(months []time.Time, t time.Time) int {
 	return i
 }
 
+// hundreds turns minor units into whole ones.
 func hundreds(minor []int64) []int64 {
 	out := make([]int64, len(minor))
 	for i, n := range minor {
