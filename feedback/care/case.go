@@ -152,6 +152,10 @@ type Case struct {
 	// been made a notice of.
 	Pending   []Notice `json:"pending,omitempty"`
 	Announced []string `json:"announced,omitempty"`
+	// Failures counts how often RunDue failed to deliver the first pending
+	// notice, RetryAt is when it tries again.
+	Failures int       `json:"failures,omitempty"`
+	RetryAt  time.Time `json:"retry_at,omitzero"`
 	// NextDue is when RunDue has something to do; zero for nothing.
 	NextDue time.Time `json:"next_due,omitzero"`
 	// RecordedAt is when the desk learned of the case.

@@ -29,7 +29,7 @@ type Config struct {
 	Rules []Rule
 	// Notify receives every notice at least once, the first time in order for one case,
 	// outside of any lock; it may act on the desk. An error leaves the notice
-	// to the next RunDue. Nil means that nobody listens and none are kept.
+	// to RunDue. Nil means that nobody listens and none are kept.
 	Notify func(ctx context.Context, n Notice) error
 	// SameAs gives all IDs under which a customer is on record, former ones
 	// included; nil means the ID alone.
@@ -308,6 +308,7 @@ func (d *Desk) insert(c *Case, a Action, now time.Time) (at int, err error) {
 	}
 	again.align(c.Time, false)
 	again.Pending, again.Announced, again.Version = c.Pending, c.Announced, c.Version
+	again.Failures, again.RetryAt = c.Failures, c.RetryAt
 	again.WarrantyUntil, again.Trimmed = c.WarrantyUntil, c.Trimmed
 	for _, e := range slices.Insert(slices.Clone(c.History), at, Entry{Action: a, RecordedAt: now}) {
 		// The loans of the past stand: only this case's own account is kept.
@@ -403,15 +404,16 @@ func (d *Desk) post(c *Case, n Notice) {
 // commit writes the case with its next due time.
 func (d *Desk) commit(ctx context.Context, c Case, loans []Loan) (Case, error) {
 	c.NextDue = time.Time{}
-	if len(c.Pending) > 0 {
-		c.NextDue = c.Pending[0].EffectiveAt
-	} else {
-		for _, l := range d.clocks.upcoming(&c) {
-			if !slices.Contains(c.Announced, l.announcement()) {
-				c.NextDue = l.At
-				break
-			}
+	for _, l := range d.clocks.upcoming(&c) {
+		if !slices.Contains(c.Announced, l.announcement()) {
+			c.NextDue = l.At
+			break
 		}
+	}
+	if len(c.Pending) == 0 {
+		c.Failures, c.RetryAt = 0, time.Time{}
+	} else if at := later(c.Pending[0].EffectiveAt, c.RetryAt); c.NextDue.IsZero() || at.Before(c.NextDue) {
+		c.NextDue = at
 	}
 	if err := d.store.Commit(ctx, Batch{Put: Records{Cases: []Case{c}, Loans: loans}}); err != nil {
 		return Case{}, err
@@ -426,14 +428,15 @@ func (d *Desk) deliver(ctx context.Context, c Case) Case {
 	if d.deferred {
 		return c
 	}
-	if later, err := d.flush(ctx, c); err == nil {
+	if later, err := d.flush(ctx, c, time.Time{}); err == nil {
 		return later
 	}
 	return c
 }
 
-// flush delivers the pending notices of a case in order and takes them off.
-func (d *Desk) flush(ctx context.Context, c Case) (Case, error) {
+// flush delivers the pending notices of a case in order and takes them off. A
+// sweep at now that fails puts off the next attempt.
+func (d *Desk) flush(ctx context.Context, c Case, now time.Time) (Case, error) {
 	if d.notify == nil || len(c.Pending) == 0 {
 		return c, nil
 	}
@@ -445,11 +448,18 @@ func (d *Desk) flush(ctx context.Context, c Case) (Case, error) {
 		}
 		done[n.ID] = true
 	}
-	if len(done) > 0 {
+	if len(done) > 0 || failed != nil && !now.IsZero() {
 		later, err := retry(ctx, func() (Case, error) {
 			c, err := d.Case(ctx, c.ID)
 			if err != nil {
 				return Case{}, err
+			}
+			if len(done) > 0 {
+				c.Failures, c.RetryAt = 0, time.Time{}
+			}
+			if failed != nil && !now.IsZero() {
+				c.RetryAt = now.Add(backoff(c.Failures))
+				c.Failures++
 			}
 			c.Pending = slices.DeleteFunc(c.Pending, func(n Notice) bool { return done[n.ID] })
 			return d.commit(ctx, c, nil)
@@ -462,8 +472,16 @@ func (d *Desk) flush(ctx context.Context, c Case) (Case, error) {
 	return c, failed
 }
 
+// backoff is how long after so many failures a sweep tries again: a minute,
+// doubling up to an hour.
+func backoff(failures int) time.Duration {
+	return min(time.Hour, time.Minute<<min(failures, 6))
+}
+
 // RunDue announces what has lapsed by now and delivers notices that were left,
-// for at most limit cases, and returns how many. It changes no answer: states,
+// for at most limit cases, and returns how many. A notice that Notify refuses is
+// tried again a minute later, then two, up to an hour, so that it does not stand
+// in the way of others. It changes no answer: states,
 // clocks and [Desk.Status] are the same whether or not it has run. The errors of
 // Notify are returned joined, after all cases were tried.
 func (d *Desk) RunDue(ctx context.Context, now time.Time, limit int) (int, error) {
@@ -490,7 +508,7 @@ func (d *Desk) RunDue(ctx context.Context, now time.Time, limit int) (int, error
 			return n, errors.Join(failed, err)
 		}
 		if !d.deferred {
-			if _, err := d.flush(ctx, c); err != nil {
+			if _, err := d.flush(ctx, c, now); err != nil {
 				failed = errors.Join(failed, err)
 			}
 		}

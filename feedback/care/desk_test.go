@@ -684,3 +684,25 @@ func TestClosedCasesAreKeptAsLongAsStated(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "late", c.Text, "an open case keeps its words")
 }
+
+func TestANoticeThatIsRefusedDoesNotHoldUpOthers(t *testing.T) {
+	var got []string
+	d := newDesk(t, care.Config{Notify: func(_ context.Context, n care.Notice) error {
+		if n.Case == "poison" {
+			return errDisk
+		}
+		got = append(got, n.Case)
+		return nil
+	}})
+	open(t, d, "poison", care.Complaint)
+	tries := 0
+	for minute := range 200 {
+		n, err := d.RunDue(t.Context(), monday.Add(time.Duration(minute)*time.Minute), 1)
+		require.True(t, err == nil || errors.Is(err, errDisk))
+		tries += n
+	}
+	assert.Equal(t, 9, tries, "at 0, 1, 3, 7, 15, 31, 63, 123 and 183 minutes")
+	_, err := d.Open(t.Context(), care.Opening{ID: "other", Kind: care.Complaint, Time: monday})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"other"}, got)
+}

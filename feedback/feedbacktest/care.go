@@ -69,6 +69,7 @@ func fullCase() care.Case {
 			Target: "t", Percent: 50, Promise: start,
 		}},
 		Announced: []string{"t/0/50@1"}, NextDue: start.Add(time.Hour), RecordedAt: start, Erased: true,
+		Trimmed: true, Failures: 3, RetryAt: start.Add(time.Minute),
 	}
 }
 
@@ -361,8 +362,8 @@ func testNotices(t *testing.T, s care.Store) {
 		t.Error("RunDue hides that the listener fails")
 	}
 	fail = false
-	for range 2 {
-		if _, err := d.RunDue(t.Context(), start.Add(2*time.Hour), 9); err != nil {
+	for n := range 3 { // tried again after a minute, delivered once
+		if _, err := d.RunDue(t.Context(), start.Add(2*time.Hour+time.Duration(n)*time.Minute), 9); err != nil {
 			t.Fatal(err)
 		}
 	}

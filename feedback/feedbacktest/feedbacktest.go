@@ -76,7 +76,7 @@ func fullRecords() feedback.Records {
 	inv.SentAt, inv.ExpiresAt, inv.AnsweredAt, inv.Response = start, start.Add(time.Hour), start.Add(time.Minute), "r"
 	r := response("r", start)
 	r.Program, r.Brand, r.Form, r.Invitation, r.Mode = feedback.Relational, "b", "f", inv.ID, profile.Backfill
-	r.Occasion, r.Erased = inv.Occasion, true
+	r.Occasion, r.Erased, r.Trimmed = inv.Occasion, true, true
 	r.Answers = map[string]feedback.Answer{
 		"q": feedback.Rate(0).Because("很好 👍\n\"quoted\""), "m": feedback.Pick("a", "ｂ"), "t": feedback.Say("x"),
 	}

@@ -1,6 +1,7 @@
 package score_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -239,4 +240,30 @@ func TestACollectionReportsTheErrorOfItsSource(t *testing.T) {
 	down := errors.New("down")
 	_, err := score.Collect(func(yield func(feedback.Response, error) bool) { yield(feedback.Response{}, down) }, survey("s", feedback.CSAT, ""), "", nil)
 	assert.ErrorIs(t, err, down)
+}
+
+func TestATallyRoundTripsAsJSON(t *testing.T) {
+	x := tally(t, survey("s", feedback.NPS, feedback.Relational), map[int]int64{10: 4, 0: 2})
+	b, err := json.Marshal(x)
+	require.NoError(t, err)
+	var back score.Tally
+	require.NoError(t, json.Unmarshal(b, &back))
+	assert.Equal(t, x.Score(score.Options{}), back.Score(score.Options{}))
+	require.NoError(t, back.Merge(x), "the same instrument")
+	for _, bad := range []string{`{}`, `{"format":1}`, string(b[:len(b)-3]) + `]}`, `{"format":1,"of":{"survey":"s","question":"q","kind":"csat","scale":{"min":1,"max":5,"top":4,"bottom":2}},"counts":[1,1,1,1,-1]}`} {
+		assert.ErrorIs(t, back.UnmarshalJSON([]byte(bad)), score.ErrInvalid, bad)
+	}
+}
+
+func FuzzTally(f *testing.F) {
+	f.Add([]byte(`{"format":1,"of":{"survey":"s","question":"q","kind":"csat","scale":{"min":1,"max":5,"top":4,"bottom":2}},"counts":[1,1,1,1,1]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var x score.Tally
+		if json.Unmarshal(b, &x) != nil || x.N() == 0 {
+			return
+		}
+		s := x.Score(score.Options{MinSample: -1})
+		require.True(t, s.Interval.Contains(s.Value), "%v", s)
+		require.True(t, s.TopInterval.Contains(s.Top), "%v", s)
+	})
 }

@@ -1,6 +1,8 @@
 package score
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -188,4 +190,46 @@ func (t *Tally) Mean() (mean, deviation float64) {
 		return mean + float64(t.of.Scale.Min), math.NaN()
 	}
 	return mean + float64(t.of.Scale.Min), math.Sqrt(squares / float64(n-1))
+}
+
+const formatVersion = 1
+
+type tallyJSON struct {
+	Format int        `json:"format"`
+	Of     Instrument `json:"of"`
+	Counts []int64    `json:"counts"`
+}
+
+// MarshalJSON writes the counts with their format version.
+func (t *Tally) MarshalJSON() ([]byte, error) {
+	return json.Marshal(tallyJSON{formatVersion, t.of, t.counts})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes; the error matches [ErrInvalid].
+func (t *Tally) UnmarshalJSON(b []byte) error {
+	var w tallyJSON
+	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&w); err != nil {
+		return fmt.Errorf("%w: tally: %w", ErrInvalid, err)
+	}
+	if w.Format != formatVersion {
+		return fmt.Errorf("%w: tally: format %d, want %d", ErrInvalid, w.Format, formatVersion)
+	}
+	s := feedback.Survey{
+		Name: w.Of.Survey, Program: w.Of.Program, Brand: w.Of.Brand,
+		Questions: []feedback.Question{{Key: w.Of.Question, Kind: w.Of.Kind, Scale: w.Of.Scale}},
+	}
+	out, err := NewTally(s, w.Of.Question)
+	if err != nil {
+		return fmt.Errorf("%w: tally: %w", ErrInvalid, err)
+	}
+	if len(w.Counts) != len(out.counts) {
+		return fmt.Errorf("%w: tally: %d counts for a scale from %d to %d", ErrInvalid, len(w.Counts), w.Of.Scale.Min, w.Of.Scale.Max)
+	}
+	for _, n := range w.Counts {
+		if n < 0 || n > maxCount {
+			return fmt.Errorf("%w: tally: a count of %d", ErrInvalid, n)
+		}
+	}
+	*t = Tally{of: w.Of, counts: w.Counts}
+	return nil
 }
