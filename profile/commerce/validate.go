@@ -56,9 +56,11 @@ func (e Event) Validate() error {
 		v.fail("time", "is missing")
 	}
 	v.time("time", e.Time)
-	v.key("order", e.Order)
+	v.key("order.", e.Order)
 	for i, a := range e.Aliases {
-		v.key(fmt.Sprintf("aliases[%d]", i), a)
+		v.enter("aliases", i)
+		v.key("", a)
+		v.leave()
 	}
 	use, known := uses[e.Kind]
 	if !known {
@@ -79,13 +81,8 @@ func (e Event) Validate() error {
 	goods := v.lines("lines", e.Lines, use.back)
 	v.lines("replacement", e.Replacement, false)
 	paid := v.payments(e.Payments)
-	if v.err != nil {
-		return v.err
-	}
-	if e.Amount == 0 {
-		return nil
-	}
 	switch {
+	case v.err != nil || e.Amount == 0:
 	case e.Freight > e.Amount:
 		v.fail("freight", "is more than the amount")
 	case e.Kind != Exchanged && goods > e.Amount-e.Freight,
@@ -94,7 +91,10 @@ func (e Event) Validate() error {
 	case len(e.Payments) > 0 && paid != e.Amount:
 		v.fail("amount", "is not the sum of its payments")
 	}
-	return v.err
+	if v.err != nil {
+		return v.err
+	}
+	return nil
 }
 
 // need says what a kind makes of a field.
@@ -132,13 +132,32 @@ func (k EventKind) describes() bool {
 	return u.lines != no && !u.back
 }
 
-// validator keeps the first failure.
-type validator struct{ err error }
+// validator keeps the first failure, and where in the event it is.
+type validator struct {
+	err  *FieldError
+	path [2]struct {
+		list string
+		i    int
+	}
+	depth int
+}
+
+func (v *validator) enter(list string, i int) {
+	v.path[v.depth].list, v.path[v.depth].i = list, i
+	v.depth++
+}
+
+func (v *validator) leave() { v.depth-- }
 
 func (v *validator) fail(field, reason string) {
-	if v.err == nil {
-		v.err = &FieldError{Field: field, Reason: reason}
+	if v.err != nil {
+		return
 	}
+	var at strings.Builder
+	for _, p := range v.path[:v.depth] {
+		fmt.Fprintf(&at, "%s[%d].", p.list, p.i)
+	}
+	v.err = &FieldError{Field: at.String() + field, Reason: reason}
 }
 
 func (v *validator) allowed(field string, present bool, n need) {
@@ -168,15 +187,24 @@ func (v *validator) time(field string, t time.Time) {
 }
 
 func (v *validator) atLeast(field string, n, least int64) {
-	if n < least {
-		v.fail(field, fmt.Sprintf("is below %d", least))
+	switch {
+	case n < least && least == 0:
+		v.fail(field, "is negative")
+	case n < least:
+		v.fail(field, "is less than 1")
 	}
 }
 
-func (v *validator) key(field string, k Key) {
-	v.text(field+".source", k.Source, true)
-	v.text(field+".outlet", k.Outlet, false)
-	v.text(field+".number", k.Number, true)
+func (v *validator) key(prefix string, k Key) {
+	switch {
+	case k.Source == "":
+		v.fail(prefix+"source", "is missing")
+	case k.Number == "":
+		v.fail(prefix+"number", "is missing")
+	}
+	v.text(prefix+"source", k.Source, false)
+	v.text(prefix+"outlet", k.Outlet, false)
+	v.text(prefix+"number", k.Number, false)
 }
 
 func (v *validator) sum(field string, a, b int64) int64 {
@@ -189,38 +217,65 @@ func (v *validator) sum(field string, a, b int64) int64 {
 
 // lines checks lines and returns the sum of what they cost.
 func (v *validator) lines(field string, lines []Line, back bool) (net int64) {
-	seen := make(map[string]bool, len(lines))
 	for i, l := range lines {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		v.text(at+".id", l.ID, !back || l.SKU == "")
-		v.text(at+".sku", l.SKU, false)
-		v.text(at+".category", l.Category, false)
-		v.atLeast(at+".quantity", l.Quantity, 1)
-		v.atLeast(at+".list", l.List, 0)
-		v.atLeast(at+".net", l.Net, 0)
-		if l.ID != "" && seen[l.ID] {
-			v.fail(at+".id", "is there twice")
-		}
-		seen[l.ID] = true
-		net = v.sum(at+".net", net, l.Net)
+		v.enter(field, i)
+		v.text("id", l.ID, !back || l.SKU == "")
+		v.text("sku", l.SKU, false)
+		v.text("category", l.Category, false)
+		v.atLeast("quantity", l.Quantity, 1)
+		v.atLeast("list", l.List, 0)
+		v.atLeast("net", l.Net, 0)
+		net = v.sum("net", net, l.Net)
 		var off int64
 		for j, d := range l.Discounts {
-			v.text(fmt.Sprintf("%s.discounts[%d].funder", at, j), d.Funder, true)
-			v.atLeast(fmt.Sprintf("%s.discounts[%d].amount", at, j), d.Amount, 0)
-			off = v.sum(at+".discounts", off, d.Amount)
+			v.enter("discounts", j)
+			v.text("funder", d.Funder, true)
+			v.atLeast("amount", d.Amount, 0)
+			off = v.sum("amount", off, d.Amount)
+			v.leave()
 		}
 		if len(l.Discounts) > 0 && l.List-l.Net != off {
-			v.fail(at+".discounts", "do not sum to list less net")
+			v.fail("discounts", "do not sum to list less net")
 		}
+		v.leave()
+	}
+	if i := repeated(lines); i >= 0 {
+		v.enter(field, i)
+		v.fail("id", "is there twice")
+		v.leave()
 	}
 	return net
 }
 
+// repeated is the first line whose ID an earlier one has, −1 for none.
+func repeated(lines []Line) int {
+	if len(lines) <= 8 {
+		for i, l := range lines {
+			for _, before := range lines[:i] {
+				if l.ID != "" && l.ID == before.ID {
+					return i
+				}
+			}
+		}
+		return -1
+	}
+	seen := make(map[string]struct{}, len(lines))
+	for i, l := range lines {
+		if _, ok := seen[l.ID]; ok && l.ID != "" {
+			return i
+		}
+		seen[l.ID] = struct{}{}
+	}
+	return -1
+}
+
 func (v *validator) payments(ps []Payment) (sum int64) {
 	for i, p := range ps {
-		v.text(fmt.Sprintf("payments[%d].tender", i), p.Tender, true)
-		v.atLeast(fmt.Sprintf("payments[%d].amount", i), p.Amount, 0)
-		sum = v.sum(fmt.Sprintf("payments[%d].amount", i), sum, p.Amount)
+		v.enter("payments", i)
+		v.text("tender", p.Tender, true)
+		v.atLeast("amount", p.Amount, 0)
+		sum = v.sum("amount", sum, p.Amount)
+		v.leave()
 	}
 	return sum
 }
