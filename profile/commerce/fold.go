@@ -339,12 +339,16 @@ func (f *folder) giveBack(e Event) (value int64) {
 			continue
 		}
 		amount := part(have.Net, have.Returned, pieces, have.Quantity)
+		discounts := slices.Clone(have.Discounts)
+		for i, d := range have.Discounts {
+			discounts[i].Amount = part(d.Amount, have.Returned, pieces, have.Quantity)
+		}
 		have.Returned += pieces
 		if e.Kind == Exchanged {
 			have.moved += amount
 		}
 		value += amount
-		r.Lines = append(r.Lines, Share{Line: have.ID, Quantity: pieces, Amount: amount})
+		r.Lines = append(r.Lines, Share{Line: have.ID, Quantity: pieces, Amount: amount, Discounts: discounts})
 	}
 	if len(r.Lines) > 0 {
 		f.o.Returns = append(f.o.Returns, r)
@@ -378,6 +382,9 @@ func (f *folder) exchange(e Event) {
 		var back []Share
 		if len(f.o.Returns) > before {
 			back = slices.Clone(f.o.Returns[before].Lines)
+			for i := range back {
+				back[i].Discounts = nil
+			}
 		}
 		f.refund(e, back, false)
 	}

@@ -2,6 +2,7 @@ package commerce
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -82,8 +83,12 @@ type Share struct {
 	Line string
 	// Quantity is the number of pieces.
 	Quantity int64
-	// Amount is their value in a return, the money in a refund.
+	// Amount is what was owed for them in a return or of what is kept, the
+	// money in a refund.
 	Amount int64
+	// Discounts are the parts of the line's discounts that fall on these pieces,
+	// in a return or of what is kept: what a platform or a voucher bore of them.
+	Discounts []Discount
 }
 
 // Return is goods that went back.
@@ -244,7 +249,7 @@ func (o Order) KeptAt(t time.Time) []Share {
 		if l.Since.After(t) {
 			continue
 		}
-		s := Share{Line: l.ID, Quantity: l.Quantity, Amount: l.Net}
+		s := Share{Line: l.ID, Quantity: l.Quantity, Amount: l.Net, Discounts: slices.Clone(l.Discounts)}
 		for _, r := range o.Returns {
 			if r.At.After(t) {
 				break
@@ -253,6 +258,9 @@ func (o Order) KeptAt(t time.Time) []Share {
 				if back.Line == l.ID {
 					s.Quantity -= back.Quantity
 					s.Amount -= back.Amount
+					for i, d := range back.Discounts {
+						s.Discounts[i].Amount -= d.Amount
+					}
 				}
 			}
 		}

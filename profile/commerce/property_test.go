@@ -46,6 +46,10 @@ func history(rng *rand.Rand, keys ...commerce.Key) []commerce.Event {
 	freight(rng.Int64N(20))(&placed)
 	for i := range lines {
 		line(fmt.Sprint(i), 1+rng.Int64N(5), rng.Int64N(3)*rng.Int64N(10000))(&placed)
+		if l := &placed.Lines[i]; rng.IntN(2) == 0 {
+			l.Discounts = []commerce.Discount{{Funder: "platform", Amount: rng.Int64N(500)}, {Funder: "points", Amount: rng.Int64N(500)}}
+			l.List = l.Net + l.Discounts[0].Amount + l.Discounts[1].Amount
+		}
 	}
 	events := []commerce.Event{placed}
 	for range 1 + rng.IntN(12) {
@@ -239,6 +243,37 @@ func TestSharesOfEveryRefundSumToIt(t *testing.T) {
 		for _, l := range o.Lines {
 			require.LessOrEqual(t, l.Returned, l.Quantity)
 			require.GreaterOrEqual(t, l.Returned, int64(0))
+		}
+	}
+}
+
+// What was returned and what was kept of a line are the line: pieces, price
+// and who bore the discounts.
+func TestWhatWasReturnedAndWhatWasKeptAreTheWhole(t *testing.T) {
+	rng := seeded(t, 29)
+	for range 1500 {
+		o := fold(t, history(rng, shop)...)
+		shares := o.KeptAt(at(30, 0))
+		for _, r := range o.Returns {
+			shares = append(shares, r.Lines...)
+		}
+		for _, l := range o.Lines {
+			sum := commerce.Share{Line: l.ID, Discounts: slices.Clone(l.Discounts)}
+			for i := range sum.Discounts {
+				sum.Discounts[i].Amount = 0
+			}
+			for _, s := range shares {
+				if s.Line != l.ID {
+					continue
+				}
+				sum.Quantity += s.Quantity
+				sum.Amount += s.Amount
+				for i, d := range s.Discounts {
+					require.GreaterOrEqual(t, d.Amount, int64(0))
+					sum.Discounts[i].Amount += d.Amount
+				}
+			}
+			require.Equal(t, commerce.Share{Line: l.ID, Quantity: l.Quantity, Amount: l.Net, Discounts: l.Discounts}, sum)
 		}
 	}
 }

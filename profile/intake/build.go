@@ -27,6 +27,7 @@ var (
 type builder struct {
 	*program
 	bound []int // by slot
+	each  func(string, *profile.Event) error
 }
 
 // rowError is a reason for a reject: what it is about, and the condition.
@@ -310,12 +311,26 @@ func (b *builder) event(p *eventProgram, rows []row) (profile.Event, error) {
 	if e.ID, err = eventID(e, id); err != nil {
 		return e, err
 	}
-	if e.Order != nil {
-		if err := e.Order.Identified(e.ID, e.Time).Validate(); err != nil {
-			return e, &rowError{"order", err}
+	raw := rows[0].text
+	for _, more := range rows[1:] {
+		raw += "\n" + more.text
+	}
+	return e, finish(b.each, raw, &e)
+}
+
+// finish gives the caller the last word on an event and checks its order.
+func finish(each func(string, *profile.Event) error, raw string, e *profile.Event) error {
+	if each != nil {
+		if err := each(raw, e); err != nil {
+			return err
 		}
 	}
-	return e, nil
+	if e.Order != nil {
+		if err := e.Order.Identified(e.ID, e.Time).Validate(); err != nil {
+			return &rowError{"order", err}
+		}
+	}
+	return nil
 }
 
 // inNumber keeps the parts of a number apart.
@@ -485,7 +500,7 @@ func (b *builder) key(p keyProgram, r at) (k commerce.Key, err error) {
 }
 
 // each are the places that a list is read from.
-func (b *builder) each(path string, rows []row) ([]at, error) {
+func (b *builder) places(path string, rows []row) ([]at, error) {
 	switch path {
 	case "":
 		return []at{rows[0].at()}, nil
@@ -524,7 +539,7 @@ func (b *builder) each(path string, rows []row) ([]at, error) {
 func (b *builder) lines(p *orderProgram, rows []row, o *commerce.Event) error {
 	describes := o.Kind == commerce.Placed || o.Kind == commerce.Paid || o.Kind == commerce.DepositPaid || o.Kind == commerce.BalancePaid
 	for _, m := range p.lines {
-		places, err := b.each(m.each, rows)
+		places, err := b.places(m.each, rows)
 		if err != nil {
 			return err
 		}
@@ -596,7 +611,7 @@ func (b *builder) line(m lineProgram, r at) (l commerce.Line, filled bool, err e
 
 func (b *builder) payments(p *orderProgram, rows []row, o *commerce.Event) error {
 	for _, m := range p.payments {
-		places, err := b.each(m.each, rows)
+		places, err := b.places(m.each, rows)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cxkit/cxkit/profile"
 	"github.com/cxkit/cxkit/profile/commerce"
@@ -65,4 +66,77 @@ func Example() {
 	//   rejected    line 4: column price: has more decimals than the mapping says
 	// <nil>
 	// 0 new, 2 duplicates <nil>
+}
+
+// A mapping as JSON, rehearsed before it is let loose.
+func ExampleImporter_DryRun() {
+	mapping, err := intake.ParseMapping(strings.NewReader(`{
+		"format": 1, "source": "crm", "mode": "backfill", "zone": "Asia/Shanghai", "ignore": ["remark"],
+		"events": [{
+			"time": "joined",
+			"identifiers": [{"kind": "member/lumen", "value": "card"}, {"kind": "email", "value": "mail"}],
+			"traits": {"tier": {"column": "tier", "values": {"1": "silver", "2": "gold"}}}
+		}]
+	}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	importer, err := intake.New(intake.Config{Mapping: mapping})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := importer.DryRun(context.Background(), intake.Input{Name: "members.csv", Reader: strings.NewReader(
+		"card,mail,joined,tier,remark\nM1,li@example.com,2025-11-11 09:00:00,2,\nM2,,2025-11-11 09:05:00,9,\n")})
+	fmt.Print(report)
+	fmt.Println(err)
+
+	_, err = importer.DryRun(context.Background(), intake.Input{Name: "members.csv", Reader: strings.NewReader("card,mail,joined\n")})
+	fmt.Println(err)
+	// Output:
+	// members.csv: 2 rows, 1 events, 0 duplicates, 0 rows skipped, 1 rows rejected
+	//   from 2025-11-11T01:00:00Z to 2025-11-11T01:00:00Z
+	//   events            1  (no name)
+	//   identifiers       1  email
+	//   identifiers       1  member
+	//   traits            1  tier
+	//   rejected    line 3: column tier: holds a value that the mapping does not list
+	// <nil>
+	// intake: column is missing: members.csv:1: ["tier"]
+}
+
+// Messages as a web page sends them to the backend's endpoint.
+func ExampleImporter_Receive() {
+	customers, err := profile.New(profile.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	importer, err := intake.New(intake.Config{Spec: &intake.Spec{Source: "web", Mode: intake.Live}, Sink: customers})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// The browser's clock is an hour slow.
+	body := `{"sentAt": "2026-03-01T11:00:05Z", "batch": [
+		{"type": "identify", "messageId": "a1", "anonymousId": "c9", "userId": "li", "timestamp": "2026-03-01T11:00:00Z", "traits": {"tier": "gold"}},
+		{"type": "track", "messageId": "a2", "anonymousId": "c9", "event": "cart.updated", "timestamp": "2026-03-01T11:00:04Z", "properties": {"sku": "boots"}},
+		{"type": "track", "messageId": "a3", "anonymousId": "c9"}
+	]}`
+	received := time.Date(2026, 3, 1, 12, 0, 5, 0, time.UTC)
+	report, err := importer.Receive(context.Background(), []byte(body), received)
+	fmt.Println(report.Events, report.Rejects, err)
+	id, err := customers.Lookup(context.Background(), profile.Identifier{Kind: "cookie", Value: "c9"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for e, err := range customers.Timeline(context.Background(), id) {
+		fmt.Println(e.Time.Format(time.TimeOnly), e.Name, e.Traits["tier"], err)
+	}
+	// Output:
+	// 2 [line 1: message 3 of 3: field event: is missing] <nil>
+	// 12:00:00  gold <nil>
+	// 12:00:04 cart.updated  <nil>
 }

@@ -41,6 +41,12 @@ type Config struct {
 	// Spec, in place of a Mapping, takes messages of the Segment spec, one
 	// message or batch a line.
 	Spec *Spec
+	// Each, where it is set, is called with every event before it is handed
+	// over, and with the text of its record or message: to rename it, to drop a
+	// trait, to add an order. An error rejects the record, or the message; its
+	// text is the reason and must repeat nothing of it. The event ID is made
+	// before, so that a replay finds it whatever Each does.
+	Each func(raw string, e *profile.Event) error
 	// Sink takes the events; required for [Importer.Import].
 	Sink Sink
 	// BatchSize is how many events are handed over together, at least; a record
@@ -90,6 +96,7 @@ func New(cfg Config) (*Importer, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.each = cfg.Each
 	if known, ok := cfg.Sink.(remembering); ok {
 		cfg.Sink = firstTime{known}
 	}
@@ -195,7 +202,7 @@ type record struct {
 func (im *Importer) newRun(in Input, sink Sink) *run {
 	_, dry := sink.(*rehearsal)
 	return &run{
-		builder: &builder{program: im.program}, spec: im.spec, cfg: im.cfg, in: in, sink: sink, dry: dry,
+		builder: &builder{program: im.program, each: im.cfg.Each}, spec: im.spec, cfg: im.cfg, in: in, sink: sink, dry: dry,
 		report: newReport(in.Name), hash: sha256.New(),
 	}
 }
@@ -408,7 +415,7 @@ func (r *run) flush(ctx context.Context) error {
 		for i := at; i < at+rec.events; i++ {
 			r.report.count(r.events[i], receipts[i], r.dry)
 			if err := receipts[i].Err; err != nil && rec.reason == "" {
-				rec.reason = "event " + strconv.Quote(r.events[i].Name) + ": " + err.Error()
+				rec.reason = fmt.Sprintf("event %d of %d: %v", i-at+1, rec.events, err)
 			}
 		}
 		at += rec.events

@@ -465,7 +465,7 @@ func TestADryRunCountsAndWritesNothing(t *testing.T) {
 	assert.Len(t, report.Samples, 2)
 	assert.Equal(t, map[string]int{"tier": 2}, report.Traits)
 	assert.Equal(t, map[string]int{"member": 2}, report.Identifiers)
-	assert.Contains(t, rejects.String(), "5,\"event \"\"\"\": profile: event ID taken by another content\"")
+	assert.Contains(t, rejects.String(), "5,event 1 of 1: profile: event ID taken by another content")
 	assert.Zero(t, sink.batch)
 	assert.False(t, saved)
 
@@ -629,6 +629,32 @@ func TestErrorsOfTheReaderTheSinkAndTheWriterArePassedOn(t *testing.T) {
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestTheCallerHasTheLastWordOnAnEvent(t *testing.T) {
+	sink := &memory{}
+	im := importer(t, orders(), sink, func(c *intake.Config) {
+		c.Each = func(raw string, e *profile.Event) error {
+			switch {
+			case strings.Contains(raw, "gift"):
+				return errors.New("gifts are no sales")
+			case strings.Contains(raw, "negative"):
+				e.Order.Freight = -1
+			default:
+				e.Properties = profile.Values{"rows": profile.Int(int64(1 + strings.Count(raw, "\n")))}
+			}
+			return nil
+		}
+	})
+	report, err := im.Import(t.Context(), intake.Input{Reader: strings.NewReader(orderHeader +
+		"1,A,x,2026-01-01,boots,1,10,10,,,10,\n1,A,x,2026-01-01,socks,1,10,10,,,10,\n" +
+		"2,A,x,2026-01-01,gift,1,10,10,,,10,\n3,A,x,2026-01-01,negative,1,10,10,,,10,\n")})
+	require.NoError(t, err)
+	require.Len(t, sink.order, 1)
+	assert.Equal(t, profile.Int(2), sink.events[sink.order[0]].Properties["rows"])
+	require.Len(t, report.Rejects, 2)
+	assert.Equal(t, "line 4: gifts are no sales", report.Rejects[0].String())
+	assert.Contains(t, report.Rejects[1].Reason, "freight")
+}
 
 func TestTheDirectorysRefusalsAreCountedAndItsErrorsRejectTheRow(t *testing.T) {
 	customers, err := profile.New(profile.Config{Now: func() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) }})

@@ -64,15 +64,11 @@ type Spec struct {
 	// UTC) or money (two places), which JSON cannot. nil stands for the traits
 	// createdAt and birthday as times.
 	Types map[string]Type `json:"types,omitempty"`
-	// Each is called with every event before it is handed over, and with its
-	// message: to rename it, to add an order. An error rejects the message; its
-	// text is the reason and must repeat nothing of it.
-	Each func(message json.RawMessage, e *profile.Event) error `json:"-"`
 }
 
 type plainSpec Spec
 
-// MarshalJSON writes the spec with its format version, without Each.
+// MarshalJSON writes the spec with its format version.
 func (s Spec) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Format int `json:"format"`
@@ -121,6 +117,7 @@ type specDecoder struct {
 	mode  profile.Mode
 	clock clock
 	hash  string
+	each  func(string, *profile.Event) error
 }
 
 func compileSpec(s Spec) (*specDecoder, error) {
@@ -275,17 +272,7 @@ func (d *specDecoder) event(raw json.RawMessage, sentAt string, received time.Ti
 		return e, err
 	}
 	e.ID = d.id(m, raw)
-	if d.Each != nil {
-		if err := d.Each(raw, &e); err != nil {
-			return e, err
-		}
-		if e.Order != nil {
-			if err := e.Order.Identified(e.ID, e.Time).Validate(); err != nil {
-				return e, &rowError{"order", err}
-			}
-		}
-	}
-	return e, nil
+	return e, finish(d.each, string(raw), &e)
 }
 
 // time is when it happened, by our clock.

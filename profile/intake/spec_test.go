@@ -198,27 +198,27 @@ func TestTheSpecIsConfigured(t *testing.T) {
 		s.Identifiers = map[string]string{"mobile": "phone"}
 		s.ExternalIDs = map[string]string{"openid": "wechat.openid/wx1"}
 		s.Types = map[string]intake.Type{"total": intake.MoneyType}
-		s.Each = func(raw json.RawMessage, e *profile.Event) error {
-			var m struct {
-				Properties struct {
-					OrderID string `json:"order_id"`
-				} `json:"properties"`
-			}
-			if err := json.Unmarshal(raw, &m); err != nil {
-				return err
-			}
-			switch m.Properties.OrderID {
-			case "":
-				return errors.New("no order")
-			case "?":
-				e.Order = &commerce.Event{Kind: commerce.Paid}
-			default:
-				e.Name = "order.paid"
-				e.Order = &commerce.Event{Kind: commerce.Paid, Order: commerce.Key{Source: "web", Number: m.Properties.OrderID}}
-			}
-			return nil
-		}
 	})
+	cfg.Each = func(raw string, e *profile.Event) error {
+		var m struct {
+			Properties struct {
+				OrderID string `json:"order_id"`
+			} `json:"properties"`
+		}
+		if err := json.Unmarshal([]byte(raw), &m); err != nil {
+			return err
+		}
+		switch m.Properties.OrderID {
+		case "":
+			return errors.New("no order")
+		case "?":
+			e.Order = &commerce.Event{Kind: commerce.Paid}
+		default:
+			e.Name = "order.paid"
+			e.Order = &commerce.Event{Kind: commerce.Paid, Order: commerce.Key{Source: "web", Number: m.Properties.OrderID}}
+		}
+		return nil
+	}
 	message := func(order string) string {
 		return `{"type":"alias","messageId":"m` + order + `","userId":"u","anonymousId":"c","previousId":"p","properties":{"order_id":"` + order + `","total":19.9},` +
 			`"context":{"traits":{"mobile":13800138000,"email":"x@example.com"},"device":{"id":"d"},"externalIds":[{"id":"o1","type":"openid"},{"id":"z","type":"other"}]}}`
