@@ -78,6 +78,9 @@ func calendarWindow(u Unit, back, skip int) Window {
 
 // Between is the fixed window [from, to); a zero from or to leaves that side open.
 func Between(from, to time.Time) Window {
+	if from.IsZero() && to.IsZero() {
+		return Ever()
+	}
 	w := Window{kind: windowFixed, from: always, to: never}
 	if !from.IsZero() {
 		w.from = micros(from)
