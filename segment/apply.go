@@ -20,60 +20,84 @@ import (
 // time it lies. Merges, splits, retractions and erasures read the customers
 // concerned anew from the History.
 func (e *Engine) Apply(ctx context.Context, changes ...profile.Change) error {
-	e.writer.Lock()
-	defer e.writer.Unlock()
-	for i := range changes {
-		c := &changes[i]
-		switch {
-		case c.Seq <= e.position:
-			continue
-		case c.Seq != e.position+1:
-			return fmt.Errorf("%w: %d after %d", ErrGap, c.Seq, e.position)
+	return e.write(ctx, func() error {
+		for i := range changes {
+			c := &changes[i]
+			switch {
+			case c.Seq <= e.position:
+				continue
+			case c.Seq != e.position+1:
+				return fmt.Errorf("%w: %d after %d", ErrGap, c.Seq, e.position)
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			in, err := e.read(ctx, c)
+			if err != nil {
+				return err
+			}
+			if err := e.log(journal{Change: c, Input: in}); err != nil {
+				return err
+			}
+			e.step(c, in)
+			// An erasure ends a commit: the key may be given to someone new.
+			if e.erased || len(e.unsaved.Inputs) >= commitInputs || len(e.unsaved.Transitions) >= commitTransitions {
+				if err := e.commit(ctx); err != nil {
+					return err
+				}
+			}
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		in, err := e.read(ctx, c)
-		if err != nil {
-			return err
-		}
-		e.state.Lock()
-		e.advance(micros(c.RecordedAt))
-		e.apply(c, in)
-		e.position = c.Seq
-		e.state.Unlock()
-	}
-	return nil
+		return nil
+	})
+}
+
+// A long Apply commits on the way, so that no commit is long.
+const (
+	commitInputs      = 256
+	commitTransitions = 4096
+)
+
+// step takes in one change.
+func (e *Engine) step(c *profile.Change, in input) {
+	e.state.Lock()
+	defer e.state.Unlock()
+	e.advance(micros(c.RecordedAt))
+	e.apply(c, in)
+	e.position = c.Seq
 }
 
 // CatchUp applies the changes of the History that are new, and returns when
 // there are no more.
 func (e *Engine) CatchUp(ctx context.Context) error {
+	batch := make([]profile.Change, 0, commitInputs)
 	for c, err := range e.history.Changes(ctx, e.Position()) {
 		if err != nil {
 			return fmt.Errorf("segment: read changes: %w", err)
 		}
-		if err := e.Apply(ctx, c); err != nil {
-			return err
+		if batch = append(batch, c); len(batch) == cap(batch) {
+			if err := e.Apply(ctx, batch...); err != nil {
+				return err
+			}
+			batch = batch[:0]
 		}
 	}
-	return nil
+	return e.Apply(ctx, batch...)
 }
 
-// input is a change with the payloads that it names.
+// input is a change's payloads.
 type input struct {
-	event  *profile.Event // observed
-	owner  profile.ID     // whose the event is by now
-	traits []profile.Trait
-	golden bool // traits were read
-	loaded []loadedRecord
+	Event  *profile.Event  `json:"event,omitempty"` // observed
+	Owner  profile.ID      `json:"owner,omitempty"` // whose the event is by now
+	Traits []profile.Trait `json:"traits,omitempty"`
+	Golden bool            `json:"golden,omitempty"` // traits were read
+	Loaded []loadedRecord  `json:"loaded,omitempty"`
 }
 
 // loadedRecord is all that is known of a customer who has to be read anew.
 type loadedRecord struct {
-	id     profile.ID
-	there  bool
-	record Record
+	ID     profile.ID `json:"id"`
+	There  bool       `json:"there,omitempty"`
+	Record Record     `json:"record,omitzero"`
 }
 
 func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err error) {
@@ -82,7 +106,7 @@ func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err err
 		event, owner, err := e.history.Event(ctx, c.Event)
 		switch {
 		case err == nil:
-			in.event, in.owner = &event, owner
+			in.Event, in.Owner = &event, owner
 		case !absent(err):
 			return in, fmt.Errorf("segment: read event: %w", err)
 		}
@@ -93,7 +117,7 @@ func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err err
 		p, err := e.history.Get(ctx, c.Profile)
 		switch {
 		case err == nil && p.ID == c.Profile:
-			in.traits, in.golden = p.Traits, true
+			in.Traits, in.Golden = p.Traits, true
 		case err != nil && !absent(err):
 			return in, fmt.Errorf("segment: read traits: %w", err)
 		}
@@ -104,14 +128,14 @@ func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err err
 				continue
 			case c.Kind == profile.Merged && id == c.Other, c.Kind == profile.Erased:
 				// Whoever has the ID by now comes with changes to come.
-				in.loaded = append(in.loaded, loadedRecord{id: id})
+				in.Loaded = append(in.Loaded, loadedRecord{ID: id})
 				continue
 			}
 			r, there, err := e.load(ctx, id, c.Seq)
 			if err != nil {
 				return in, err
 			}
-			in.loaded = append(in.loaded, loadedRecord{id, there, r})
+			in.Loaded = append(in.Loaded, loadedRecord{id, there, r})
 		}
 	}
 	return in, nil
@@ -163,18 +187,18 @@ func (e *Engine) apply(c *profile.Change, in input) {
 		e.admit(c.Profile)
 	case profile.Observed:
 		delete(e.ahead.events, c.Event)
-		if in.event == nil || in.owner != c.Profile && !e.known(c.Profile) {
+		if in.Event == nil || in.Owner != c.Profile && !e.known(c.Profile) {
 			return
 		}
 		d := e.admit(c.Profile)
-		why.Kind, why.Event, why.floor = ByEvent, c.Event, micros(in.event.Time)
+		why.Kind, why.Event, why.floor = ByEvent, c.Event, micros(in.Event.Time)
 		if why.floor > e.clock {
-			heap.Push(&e.waiting, future{why.floor, c.Seq, d, e.epochs[d], *in.event, why})
+			heap.Push(&e.waiting, future{why.floor, c.Seq, d, e.epochs[d], *in.Event, why})
 			break
 		}
-		e.take(d, in.event)
+		e.take(d, in.Event)
 	case profile.TraitChanged:
-		if !in.golden {
+		if !in.Golden {
 			return
 		}
 		d := e.admit(c.Profile)
@@ -186,18 +210,18 @@ func (e *Engine) apply(c *profile.Change, in input) {
 			}
 			var v profile.Value
 			at := e.clock
-			if i := slices.IndexFunc(in.traits, func(t profile.Trait) bool { return t.Name == name }); i >= 0 {
-				v, at = plainNumber(in.traits[i].Value), micros(in.traits[i].At)
+			if i := slices.IndexFunc(in.Traits, func(t profile.Trait) bool { return t.Name == name }); i >= 0 {
+				v, at = plainNumber(in.Traits[i].Value), micros(in.Traits[i].At)
 			}
 			why.floor = max(why.floor, at)
 			e.assign(col, d, v)
 		}
 	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
-		for _, l := range in.loaded {
-			if l.there {
-				e.replace(e.admit(l.id), &l.record, why)
+		for _, l := range in.Loaded {
+			if l.There {
+				e.replace(e.admit(l.ID), &l.Record, why)
 			} else {
-				e.dismiss(l.id)
+				e.dismiss(l.ID)
 			}
 		}
 	}
@@ -247,7 +271,7 @@ func (e *Engine) take(d uint32, ev *profile.Event) {
 		}
 		book.add(f)
 		for _, col := range e.byOrder {
-			*col.runs.at(d) = col.stream.runOf(nil, book.stretches())
+			*col.at(d) = col.stream.runOf(nil, book.stretches())
 			e.lookAll(col.leaves, d)
 		}
 	}
@@ -260,7 +284,7 @@ func (e *Engine) lookAll(leaves []*leafState, d uint32) {
 }
 
 func (e *Engine) assign(col *attrColumn, d uint32, v profile.Value) {
-	if place := col.values.at(d); *place != v {
+	if place := col.at(d); *place != v {
 		*place = v
 		e.lookAll(col.leaves, d)
 	}
@@ -281,7 +305,7 @@ func (e *Engine) replace(d uint32, r *Record, why cause) {
 		heap.Push(&e.waiting, future{at, why.Change, d, e.epochs[d], ev, later})
 	}
 	for _, col := range e.attrs {
-		*col.values.at(d) = plainNumber(r.Traits[col.name])
+		*col.at(d) = plainNumber(r.Traits[col.name])
 	}
 	e.fill(d, past, e.series)
 	for _, l := range e.leaves {
@@ -302,8 +326,8 @@ func (e *Engine) fill(d uint32, past []profile.Event, columns []*seriesColumn) {
 			continue
 		}
 		r := col.stream.runOf(past, e.orders[d].stretches())
-		if r.len() > 0 || col.runs.get(d).len() > 0 {
-			*col.runs.at(d) = r
+		if r.len() > 0 || col.get(d).len() > 0 {
+			*col.at(d) = r
 		}
 	}
 }
@@ -316,7 +340,7 @@ func (e *Engine) dismiss(id profile.ID) {
 	}
 	e.epochs[d]++
 	for _, col := range e.attrs {
-		*col.values.at(d) = profile.Value{}
+		*col.at(d) = profile.Value{}
 	}
 	e.fill(d, nil, e.series)
 	for _, l := range e.leaves {
@@ -340,29 +364,29 @@ func (e *Engine) forget(id profile.ID) {
 	for _, s := range e.topology {
 		delete(s.turns, d)
 	}
-	for i := range e.transitions {
-		if e.transitions[i].Customer == id {
-			e.transitions[i].Customer = ""
+	for i := range e.unsaved.Transitions {
+		if e.unsaved.Transitions[i].Customer == id {
+			e.unsaved.Transitions[i].Customer = ""
 		}
 	}
+	e.unsaved.Erased = append(e.unsaved.Erased, id)
+	e.erased = true
 	e.dict.remove(id)
 }
 
 // Erase forgets a customer as an erasure in the feed does: who was a member
-// exits, and no transition, past or present, names the customer any more. One
-// who is not known is no error.
+// exits, and no transition, past or present, names the customer any more. With
+// a Store it writes a checkpoint, so that nothing older is left. One who is
+// not known is no error.
 func (e *Engine) Erase(ctx context.Context, id profile.ID) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.writer.Lock()
-	defer e.writer.Unlock()
-	e.state.Lock()
-	defer e.state.Unlock()
-	e.dismiss(id)
-	e.settle(cause{Cause: Cause{Kind: ByIdentity}, floor: e.clock}, e.clock)
-	e.forget(id)
-	return nil
+	return e.write(ctx, func() error {
+		e.state.Lock()
+		defer e.state.Unlock()
+		e.dismiss(id)
+		e.settle(cause{Cause: Cause{Kind: ByIdentity}, floor: e.clock}, e.clock)
+		e.forget(id)
+		return nil
+	})
 }
 
 // Export yields what the engine holds on a customer: the transitions, oldest

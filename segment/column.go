@@ -36,22 +36,22 @@ func (p *paged[T]) at(d uint32) *T {
 
 // attrColumn holds one trait of every customer.
 type attrColumn struct {
+	paged[profile.Value]
 	name   string
-	values paged[profile.Value]
 	leaves []*leafState
 }
 
 // seriesColumn holds the facts of one stream of every customer, of those that
 // have happened by the engine's clock.
 type seriesColumn struct {
+	paged[run]
 	stream *stream
-	runs   paged[run]
 	leaves []*leafState
 }
 
 // add puts in one fact at its place.
 func (c *seriesColumn) add(d uint32, at int64, v profile.Value) {
-	r := c.runs.at(d)
+	r := c.at(d)
 	i := len(r.at)
 	for i > 0 && (r.at[i-1] > at || r.at[i-1] == at && c.stream.property != "" && compareValues(r.val[i-1], v) > 0) {
 		i--

@@ -16,37 +16,39 @@ import (
 // definition again changes nothing; another of that name is [ErrDefined]. On
 // an error nothing is defined.
 func (e *Engine) Define(ctx context.Context, now time.Time, def Definition) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.writer.Lock()
-	defer e.writer.Unlock()
-	if s := e.segments[def.Name]; s != nil {
-		if s.hash == def.Hash() {
-			return nil
+	return e.write(ctx, func() error {
+		if s := e.segments[def.Name]; s != nil {
+			if s.hash == def.Hash() {
+				return nil
+			}
+			return fmt.Errorf("%w: %s", ErrDefined, def.Name)
 		}
-		return fmt.Errorf("%w: %s", ErrDefined, def.Name)
-	}
+		c, err := e.compile(def)
+		if err != nil {
+			return err
+		}
+		e.state.Lock()
+		e.advance(micros(now))
+		e.state.Unlock()
+		need, err := e.gather(ctx, c)
+		if err != nil {
+			e.catalog.release(c, e.leaves, e.series)
+			return err
+		}
+		e.state.Lock()
+		defer e.state.Unlock()
+		e.install(c, need, true)
+		e.admitMembers(c)
+		return e.redefined()
+	})
+}
+
+func (e *Engine) compile(def Definition) (*compiled, error) {
 	known := make(map[string]*compiled, len(e.segments))
 	for name, s := range e.segments {
 		known[name] = s.compiled
 	}
-	c, err := e.catalog.compile(def, known)
-	if err != nil {
-		return err
-	}
-	e.state.Lock()
-	e.advance(micros(now))
-	e.state.Unlock()
-	need, err := e.gather(ctx, c)
-	if err != nil {
-		e.catalog.release(c, e.leaves, e.series)
-		return err
-	}
-	e.state.Lock()
-	defer e.state.Unlock()
-	e.install(c, need)
-	return nil
+	return e.catalog.compile(def, known)
 }
 
 // needs are the columns that a definition brings, filled.
@@ -56,8 +58,8 @@ type needs struct {
 	orders map[uint32]*orderBook
 }
 
-// gather makes the columns that c reads and the engine lacks.
-func (e *Engine) gather(ctx context.Context, c *compiled) (n needs, err error) {
+// missing makes the columns that c reads and the engine lacks, empty.
+func (e *Engine) missing(c *compiled) (n needs) {
 	reads := map[string]bool{}
 	for _, l := range c.leaves {
 		for _, name := range l.node.attrs() {
@@ -78,6 +80,12 @@ func (e *Engine) gather(ctx context.Context, c *compiled) (n needs, err error) {
 			}
 		}
 	}
+	return n
+}
+
+// gather makes the columns that c reads and the engine lacks, and fills them.
+func (e *Engine) gather(ctx context.Context, c *compiled) (needs, error) {
+	n := e.missing(c)
 	if n.attrs == nil && n.series == nil {
 		return n, nil
 	}
@@ -94,7 +102,7 @@ func (e *Engine) gather(ctx context.Context, c *compiled) (n needs, err error) {
 		}
 		for _, col := range n.attrs {
 			if v := plainNumber(r.Traits[col.name]); !v.IsZero() {
-				*col.values.at(d) = v
+				*col.at(d) = v
 			}
 		}
 		past := slices.DeleteFunc(r.Events, func(ev profile.Event) bool { return micros(ev.Time) > e.clock })
@@ -106,7 +114,7 @@ func (e *Engine) gather(ctx context.Context, c *compiled) (n needs, err error) {
 		}
 		for _, col := range n.series {
 			if run := col.stream.runOf(past, book.stretches()); run.len() > 0 {
-				*col.runs.at(d) = run
+				*col.at(d) = run
 			}
 		}
 	}
@@ -124,9 +132,9 @@ func (n *node) attrs() []string {
 	return nil
 }
 
-// install puts a segment in with its columns, evaluates everyone at the clock,
-// and lets the members enter.
-func (e *Engine) install(c *compiled, n needs) {
+// install puts a segment in with its columns. With look, it looks at everyone
+// at the clock.
+func (e *Engine) install(c *compiled, n needs, look bool) {
 	e.adopt(n)
 	s := &segmentState{compiled: c, order: len(e.topology), turns: map[uint32][]int64{}}
 	var fresh []*leafState
@@ -144,14 +152,30 @@ func (e *Engine) install(c *compiled, n needs) {
 	e.segments[c.def.Name] = s
 	e.names.Store(c.def.Name, s)
 	e.topology = append(e.topology, s)
+	if !look {
+		return
+	}
 	for d := range e.dict.len() {
-		if !e.alive.has(d) {
-			continue
+		if e.alive.has(d) {
+			e.lookAll(fresh, d)
 		}
-		for _, l := range fresh {
-			e.look(l, d)
-		}
-		if e.member(c.root, d) {
+	}
+	e.unconcern()
+}
+
+// unconcern drops all notes of customers to be looked at.
+func (e *Engine) unconcern() {
+	for _, s := range e.dirty {
+		s.pending = s.pending[:0]
+	}
+	e.dirty = e.dirty[:0]
+}
+
+// admitMembers lets everyone who belongs to a new segment enter.
+func (e *Engine) admitMembers(c *compiled) {
+	s := e.segments[c.def.Name]
+	for d := range e.dict.len() {
+		if e.alive.has(d) && e.member(c.root, d) {
 			e.concern(s, d)
 		}
 	}
@@ -224,29 +248,32 @@ func (b blankFacts) member(c *compiled, t int64) (bool, int64) {
 // Backfill. One that others are made of is [ErrInUse], one that is not there
 // [ErrUnknownSegment].
 func (e *Engine) Drop(ctx context.Context, now time.Time, segment string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.writer.Lock()
-	defer e.writer.Unlock()
-	e.state.Lock()
-	defer e.state.Unlock()
-	s := e.segments[segment]
-	switch {
-	case s == nil:
-		return fmt.Errorf("%w: %s", ErrUnknownSegment, segment)
-	case len(s.asLeaf) > 0:
-		return fmt.Errorf("%w: %s", ErrInUse, segment)
-	}
-	e.advance(micros(now))
-	why := cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
-	for d := range e.dict.len() {
-		if s.members.has(d) {
-			e.turn(s, d, false, e.clock, e.clock, why)
+	return e.write(ctx, func() error {
+		e.state.Lock()
+		defer e.state.Unlock()
+		s := e.segments[segment]
+		switch {
+		case s == nil:
+			return fmt.Errorf("%w: %s", ErrUnknownSegment, segment)
+		case len(s.asLeaf) > 0:
+			return fmt.Errorf("%w: %s", ErrInUse, segment)
 		}
-	}
-	delete(e.segments, segment)
-	e.names.Delete(segment)
+		e.advance(micros(now))
+		why := cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
+		for d := range e.dict.len() {
+			if s.members.has(d) {
+				e.turn(s, d, false, e.clock, e.clock, why)
+			}
+		}
+		e.uninstall(s)
+		return e.redefined()
+	})
+}
+
+// uninstall takes out a segment of which no other is made.
+func (e *Engine) uninstall(s *segmentState) {
+	delete(e.segments, s.def.Name)
+	e.names.Delete(s.def.Name)
 	e.topology = slices.Delete(e.topology, s.order, s.order+1)
 	for i, t := range e.topology {
 		t.order = i
@@ -258,7 +285,6 @@ func (e *Engine) Drop(ctx context.Context, now time.Time, segment string) error 
 		}
 	}
 	e.catalog.release(s.compiled, e.leaves, e.series)
-	return nil
 }
 
 // removeLeaf takes out a leaf that no segment uses, with the columns that no

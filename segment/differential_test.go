@@ -25,6 +25,7 @@ type world struct {
 	zone  string
 	grid  time.Duration // instants lie on it, so that edges meet
 	n     int           // events so far
+	funcs int           // functions so far
 }
 
 // zones have clock changes within the days that the worlds are about: an hour,
@@ -255,7 +256,8 @@ func (w *world) leaf(names []string) Rule {
 		if len(names) > 0 {
 			deps.Segments = []string{pick(w, names...)}
 		}
-		return Func("odd", deps, func(c Customer) bool {
+		w.funcs++
+		return Func(fmt.Sprint("odd ", w.funcs), deps, func(c Customer) bool {
 			n := 0
 			for _, v := range []profile.Value{c.Attr("tier"), c.Attr("points"), c.Measure("m"), c.Measure("k")} {
 				n += len(v.String())
@@ -402,13 +404,34 @@ func TestEvaluatorsAgree(t *testing.T) {
 	}
 	t.Logf("%d worlds from seed %d (-worlds, -seed)", n, *seed)
 	for i := range n {
-		if err := runWorld(*seed + uint64(i)); err != nil {
+		if _, err := runWorld(*seed+uint64(i), nil); err != nil {
 			t.Fatalf("seed %d: %v", *seed+uint64(i), err)
 		}
 	}
 }
 
-func runWorld(seed uint64) error {
+// TestRestartsChangeNothing resumes the engine from its store in the middle of
+// random worlds. The transitions are those of a run without restarts.
+func TestRestartsChangeNothing(t *testing.T) {
+	n := *worlds / 10
+	t.Logf("%d worlds from seed %d (-worlds, -seed)", n, *seed)
+	for i := range n {
+		seed := *seed + uint64(i)
+		want, err := runWorld(seed, nil)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		got, err := runWorld(seed, rand.New(rand.NewPCG(seed, 11)))
+		if err != nil {
+			t.Fatalf("seed %d, with restarts: %v", seed, err)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("seed %d: with restarts\n%+v\nwithout\n%+v", seed, got, want)
+		}
+	}
+}
+
+func runWorld(seed uint64, restarts *rand.Rand) ([]Transition, error) {
 	w := newWorld(seed)
 	ctx := context.Background()
 	now := w.start.Add(time.Duration(w.rng.IntN(10)) * 24 * time.Hour)
@@ -422,10 +445,24 @@ func runWorld(seed uint64) error {
 	}
 	rules, err := Compile(defs...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	e, err := New(Config{History: h})
+	cfg := Config{History: h}
+	if restarts != nil {
+		cfg.Store = &MemoryStore{}
+		for _, d := range defs {
+			cfg.Functions = append(cfg.Functions, functionsOf(d.Rule)...)
+		}
+	}
+	e, err := New(cfg)
 	if err != nil {
+		return nil, err
+	}
+	restart := func() error {
+		if restarts == nil || restarts.IntN(3) > 0 {
+			return nil
+		}
+		e, err = Resume(ctx, cfg)
 		return err
 	}
 	// Some segments are defined at once, some in the middle, some at the end.
@@ -440,60 +477,63 @@ func runWorld(seed uint64) error {
 		return nil
 	}
 	if err := define(w.rng.IntN(3)); err != nil {
-		return err
+		return nil, err
 	}
 	var seen []profile.Event
 	var cursor uint64
 	const steps = 14
 	for i := range steps {
 		if err := w.step(h, &seen); err != nil {
-			return err
+			return nil, err
 		}
 		if w.rng.IntN(3) == 0 {
 			if err := define(w.rng.IntN(len(defs) + 1)); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if i == steps-1 {
 			if err := define(len(defs)); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if i < steps-1 && w.rng.IntN(3) == 0 {
 			continue // the engine falls behind
 		}
 		if err := e.CatchUp(ctx); err != nil {
-			return err
+			return nil, err
+		}
+		if err := restart(); err != nil {
+			return nil, fmt.Errorf("step %d: %w", i, err)
 		}
 		if err := agree(e, rules, h, e.Clock()); err != nil {
-			return fmt.Errorf("step %d: %w", i, err)
+			return nil, fmt.Errorf("step %d: %w", i, err)
 		}
 		before := e.Clock()
 		if w.rng.IntN(2) == 0 {
 			now = now.Add(time.Duration(w.rng.Int64N(int64(4*24*time.Hour/w.grid))) * w.grid)
 			if err := agreeAt(e, rules, h, now); err != nil {
-				return fmt.Errorf("step %d, before the sweep: %w", i, err)
+				return nil, fmt.Errorf("step %d, before the sweep: %w", i, err)
 			}
 			if err := e.Advance(ctx, now); err != nil {
-				return err
+				return nil, err
 			}
 			if err := agree(e, rules, h, now); err != nil {
-				return fmt.Errorf("step %d, after the sweep: %w", i, err)
+				return nil, fmt.Errorf("step %d, after the sweep: %w", i, err)
 			}
 		}
 		for tr, err := range e.Transitions(ctx, cursor) {
 			if err != nil {
-				return err
+				return nil, err
 			}
 			cursor = tr.Seq
 			if tr.Cause.Kind == ByTime && tr.EffectiveAt.After(before) {
 				if err := lapsed(rules, h, tr); err != nil {
-					return fmt.Errorf("step %d: %w", i, err)
+					return nil, fmt.Errorf("step %d: %w", i, err)
 				}
 			}
 		}
 	}
-	return consistent(e)
+	return transitionsOf(e), consistent(e)
 }
 
 // agree compares everything known of the present.
@@ -611,7 +651,7 @@ func consistent(e *Engine) error {
 	ids := map[string]bool{}
 	members := map[string]map[profile.ID]bool{}
 	last := map[string]time.Time{}
-	for i, tr := range e.transitions {
+	for i, tr := range transitionsOf(e) {
 		switch {
 		case tr.Seq != uint64(i)+1:
 			return fmt.Errorf("transition %d has position %d", i, tr.Seq)
@@ -647,4 +687,15 @@ func consistent(e *Engine) error {
 		}
 	}
 	return nil
+}
+
+func transitionsOf(e *Engine) []Transition {
+	var out []Transition
+	for t, err := range e.Transitions(context.Background(), 0) {
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, t)
+	}
+	return out
 }

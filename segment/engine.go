@@ -20,6 +20,12 @@ var ErrGap = errors.New("segment: change feed has a gap")
 type Config struct {
 	// History is where payloads are read. Default: a new [MemoryHistory].
 	History History
+	// Store keeps what must survive a restart ([Resume]). Default: none;
+	// transitions are then kept in memory.
+	Store Store
+	// Functions are the rules made by [Func] that resumed definitions may
+	// name. Default: none.
+	Functions []Rule
 }
 
 // Engine keeps the members of segments up to date with the change feed and
@@ -30,7 +36,10 @@ type Config struct {
 // [Engine.Advance]; it never runs backwards. All methods are safe for
 // concurrent use.
 type Engine struct {
-	history History
+	history   History
+	store     Store
+	durable   bool // the store is the caller's
+	functions []Rule
 
 	// writer is held by whoever changes the engine; state is held to touch
 	// what readers see.
@@ -59,8 +68,13 @@ type Engine struct {
 	epochs  map[uint32]int // raised when a customer's waiting events are void
 	ahead   ahead
 
-	dirty       []*segmentState
-	transitions []Transition
+	dirty []*segmentState
+
+	// unsaved is what the next commit takes to the store; seq is the position
+	// of the last transition.
+	unsaved Commit
+	seq     uint64
+	erased  bool // a checkpoint is due, to be rid of somebody's data
 }
 
 // segmentState is a segment with its members.
@@ -78,13 +92,22 @@ type segmentState struct {
 // New makes an engine without segments.
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
-		history: cfg.History, dict: newDictionary(), catalog: newCatalog(),
+		history: cfg.History, store: cfg.Store, durable: cfg.Store != nil, functions: cfg.Functions,
+		dict: newDictionary(), catalog: newCatalog(),
 		attrs: map[string]*attrColumn{}, byEvent: map[string][]*seriesColumn{},
 		leaves: map[*leaf]*leafState{}, segments: map[string]*segmentState{},
 		epochs: map[uint32]int{},
 	}
 	if e.history == nil {
 		e.history = &MemoryHistory{}
+	}
+	if e.store == nil {
+		e.store = &MemoryStore{transitionsOnly: true}
+	}
+	for i, f := range e.functions {
+		if f.n == nil || f.n.kind != nodeFunc {
+			return nil, fmt.Errorf("%w: Config.Functions[%d] is not what Func made", ErrRule, i)
+		}
 	}
 	return e, nil
 }
@@ -109,17 +132,18 @@ func (e *Engine) Clock() time.Time {
 
 // Advance moves the clock to now and lets everything take effect that time
 // brings about, each at its own instant, in order. An instant before the clock
-// changes nothing. It fails only where ctx is done, and then has done nothing.
+// changes nothing. Errors are those of ctx, before anything is done, and of the
+// Store.
 func (e *Engine) Advance(ctx context.Context, now time.Time) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	e.writer.Lock()
-	defer e.writer.Unlock()
-	e.state.Lock()
-	defer e.state.Unlock()
-	e.advance(micros(now))
-	return nil
+	return e.write(ctx, func() error {
+		if micros(now) <= e.clock {
+			return nil
+		}
+		e.state.Lock()
+		defer e.state.Unlock()
+		e.advance(micros(now))
+		return e.log(journal{Advance: e.clock})
+	})
 }
 
 // NextDue is the next instant at which [Engine.Advance] may find something to
@@ -307,12 +331,13 @@ func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected in
 		kind = Entered
 	}
 	s.turns[d] = append(s.turns[d], effective)
+	e.seq++
 	t := Transition{
-		Seq: uint64(len(e.transitions)) + 1, Segment: s.def.Name, Definition: s.hash, Customer: e.dict.key(d), Kind: kind,
+		Seq: e.seq, Segment: s.def.Name, Definition: s.hash, Customer: e.dict.key(d), Kind: kind,
 		EffectiveAt: instant(effective), DetectedAt: instant(detected), Cause: why.Cause, Mode: why.mode,
 	}
 	t.identify()
-	e.transitions = append(e.transitions, t)
+	e.unsaved.Transitions = append(e.unsaved.Transitions, t)
 	for _, l := range s.asLeaf {
 		e.look(l, d)
 	}
@@ -355,13 +380,13 @@ func (v view) key() profile.ID { return v.e.dict.key(v.d) }
 
 func (v view) attr(name string) profile.Value {
 	if c := v.e.attrs[name]; c != nil {
-		return c.values.get(v.d)
+		return c.get(v.d)
 	}
 	return profile.Value{}
 }
 
 func (v view) run(s *stream) run {
-	return v.e.series[s.index].runs.get(v.d)
+	return v.e.series[s.index].get(v.d)
 }
 
 func (v view) member(c *compiled, t int64) (bool, int64) {
@@ -373,29 +398,30 @@ func (v view) member(c *compiled, t int64) (bool, int64) {
 
 // Transitions yields the feed of transitions after a position, in order: one
 // who remembers the Seq of the last one seen misses none and sees none twice.
-// The loop may use the engine; what it causes is yielded too.
+// A transition is there once it is in the Store. The loop may use the engine;
+// what it causes is yielded too.
 func (e *Engine) Transitions(ctx context.Context, after uint64) iter.Seq2[Transition, error] {
 	return func(yield func(Transition, error) bool) {
 		for {
-			if err := ctx.Err(); err != nil {
+			page, err := e.store.Transitions(ctx, after, transitionsPage)
+			if err != nil {
 				yield(Transition{}, err)
-				return
-			}
-			e.state.RLock()
-			page := e.transitions[min(after, uint64(len(e.transitions))):]
-			e.state.RUnlock()
-			if len(page) == 0 {
 				return
 			}
 			for _, t := range page {
 				if !yield(t, nil) {
 					return
 				}
+				after = t.Seq
 			}
-			after += uint64(len(page))
+			if len(page) < transitionsPage {
+				return
+			}
 		}
 	}
 }
+
+const transitionsPage = 256
 
 // Explain says why the customer is in the segment at t, or not, by the facts
 // that the engine knows. The error matches [ErrUnknownSegment] or

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cxkit/cxkit/profile"
 )
@@ -84,6 +85,9 @@ type kept struct {
 	traits map[string]profile.Trait
 }
 
+// ErrEvent reports an event that a MemoryHistory cannot keep.
+var ErrEvent = errors.New("segment: invalid event")
+
 // ErrEventConflict reports an event ID that is used for another customer or
 // another content.
 var ErrEventConflict = errors.New("segment: event ID used for another event")
@@ -95,8 +99,8 @@ func (h *MemoryHistory) Observe(id profile.ID, e profile.Event) error {
 	if err := id.Validate(); err != nil {
 		return err
 	}
-	if e.ID == "" || e.Time.IsZero() {
-		return errors.New("segment: an event needs an ID and a time")
+	if err := checkEvent(&e); err != nil {
+		return err
 	}
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
 	e.Identifiers, e.Consents = nil, nil
@@ -118,6 +122,28 @@ func (h *MemoryHistory) Observe(id profile.ID, e profile.Event) error {
 	h.record(profile.Change{Kind: profile.Observed, Profile: id, Event: e.ID, Mode: e.Mode})
 	if names := c.apply(e); len(names) > 0 {
 		h.record(profile.Change{Kind: profile.TraitChanged, Profile: id, Event: e.ID, Names: names, Mode: e.Mode})
+	}
+	return nil
+}
+
+// checkEvent admits what can be kept and written as JSON.
+func checkEvent(e *profile.Event) error {
+	if e.ID == "" || e.Time.IsZero() || e.Time.Year() < 1 || e.Time.Year() > 9999 {
+		return fmt.Errorf("%w: it needs an ID and a time within the years 1 to 9999", ErrEvent)
+	}
+	valid := utf8.ValidString(e.ID) && utf8.ValidString(e.Name) && utf8.ValidString(e.Source) && utf8.ValidString(e.Brand)
+	for _, values := range []profile.Values{e.Traits, e.Properties} {
+		for name, v := range values {
+			valid = valid && utf8.ValidString(name) && utf8.ValidString(v.String())
+		}
+	}
+	if !valid {
+		return fmt.Errorf("%w: text is UTF-8", ErrEvent)
+	}
+	if e.Order != nil {
+		if err := e.Order.Identified(e.ID, e.Time).Validate(); err != nil {
+			return fmt.Errorf("%w: %w", ErrEvent, err)
+		}
 	}
 	return nil
 }

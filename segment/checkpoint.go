@@ -1,0 +1,392 @@
+package segment
+
+import (
+	"bytes"
+	"cmp"
+	"container/heap"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/cxkit/cxkit/profile"
+	"github.com/cxkit/cxkit/profile/commerce"
+)
+
+// The sections of an engine's container, in their order.
+const (
+	sectionPlace uint64 = iota + 1
+	sectionCustomers
+	sectionDefinitions
+	sectionAttributes
+	sectionSeries
+	sectionOrders
+	sectionWaiting
+	sectionMembers
+)
+
+// waitingEvent is a future event as it is kept.
+type waitingEvent struct {
+	Customer uint32        `json:"customer"`
+	Seq      uint64        `json:"seq"`
+	Event    profile.Event `json:"event"`
+	Cause    Cause         `json:"cause"`
+	Mode     profile.Mode  `json:"mode,omitempty"`
+}
+
+// keptFact is a fact about an order as it is kept.
+type keptFact struct {
+	Event commerce.Event `json:"event"`
+	Brand string         `json:"brand,omitempty"`
+}
+
+// pack writes the state of the engine as a container.
+func (e *Engine) pack() ([]byte, error) {
+	p := newPacker(kindEngine)
+	var err error
+	keep := func(problem error) {
+		if err == nil && problem != nil {
+			err = fmt.Errorf("segment: write checkpoint: %w", problem)
+		}
+	}
+	doc := func(p *packer, v any) {
+		b, problem := json.Marshal(v)
+		keep(problem)
+		p.bytes(b)
+	}
+	p.section(sectionPlace, func(p *packer) {
+		p.uint(e.position)
+		p.int(e.clock)
+		p.uint(e.seq)
+	})
+	p.section(sectionCustomers, func(p *packer) {
+		p.uint(uint64(e.dict.len()))
+		for d := range e.dict.len() {
+			p.text(string(e.dict.key(d)))
+		}
+		keep(packBitmap(p, &e.alive))
+	})
+	p.section(sectionDefinitions, func(p *packer) {
+		p.uint(uint64(len(e.topology)))
+		for _, s := range e.topology {
+			doc(p, s.def)
+		}
+	})
+	p.section(sectionAttributes, func(p *packer) {
+		names := slices.Sorted(maps.Keys(e.attrs))
+		p.uint(uint64(len(names)))
+		for _, name := range names {
+			p.text(name)
+			col := e.attrs[name]
+			packColumn(p, e.dict.len(), func(d uint32) bool { return !col.get(d).IsZero() }, func(d uint32) { p.value(col.get(d)) })
+		}
+	})
+	p.section(sectionSeries, func(p *packer) {
+		var cols []*seriesColumn
+		for _, col := range e.series {
+			if col != nil && col.stream.source == sourceEvents {
+				cols = append(cols, col)
+			}
+		}
+		slices.SortFunc(cols, func(a, b *seriesColumn) int { return cmp.Compare(a.stream.key, b.stream.key) })
+		p.uint(uint64(len(cols)))
+		for _, col := range cols {
+			p.text(col.stream.key)
+			packColumn(p, e.dict.len(), func(d uint32) bool { return col.get(d).len() > 0 }, func(d uint32) {
+				r := col.get(d)
+				p.ascending(r.at)
+				for _, v := range r.val {
+					p.value(v)
+				}
+			})
+		}
+	})
+	p.section(sectionOrders, func(p *packer) {
+		p.bool(e.orders != nil)
+		packColumn(p, e.dict.len(), func(d uint32) bool { return e.orders[d] != nil }, func(d uint32) {
+			var facts []keptFact
+			for _, g := range e.orders[d].groups {
+				for _, f := range g.facts {
+					facts = append(facts, keptFact{f.Event, f.brand})
+				}
+			}
+			doc(p, facts)
+		})
+	})
+	p.section(sectionWaiting, func(p *packer) {
+		var waiting []waitingEvent
+		for _, f := range e.waiting {
+			if f.epoch == e.epochs[f.d] {
+				waiting = append(waiting, waitingEvent{f.d, f.seq, f.event, f.cause.Cause, f.cause.mode})
+			}
+		}
+		slices.SortFunc(waiting, func(a, b waitingEvent) int {
+			return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Event.ID, b.Event.ID))
+		})
+		doc(p, waiting)
+	})
+	p.section(sectionMembers, func(p *packer) {
+		for _, s := range e.topology {
+			keep(packBitmap(p, &s.members))
+			packColumn(p, e.dict.len(), func(d uint32) bool { return len(s.turns[d]) > 0 }, func(d uint32) { p.ascending(s.turns[d]) })
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p.seal(), nil
+}
+
+// packColumn writes how many customers have something, and their numbers, each
+// followed by what they have.
+func packColumn(p *packer, n uint32, has func(uint32) bool, write func(uint32)) {
+	count := uint64(0)
+	for d := range n {
+		if has(d) {
+			count++
+		}
+	}
+	p.uint(count)
+	for d := range n {
+		if has(d) {
+			p.uint(uint64(d))
+			write(d)
+		}
+	}
+}
+
+// column reads what packColumn writes.
+func (u *unpacker) column(n uint32, read func(d uint32)) {
+	next := uint64(0)
+	for range u.count() {
+		d := u.uint()
+		if d < next || d >= uint64(n) {
+			u.fail("customer out of order")
+		}
+		if u.err != nil {
+			return
+		}
+		read(uint32(d))
+		next = d + 1
+	}
+}
+
+// packBitmap writes a set as a portable roaring bitmap.
+func packBitmap(p *packer, m *bitmap) error {
+	b, err := roaringOf(m.snapshot()).ToBytes()
+	p.bytes(b)
+	return err
+}
+
+// roaringOf makes a roaring bitmap of a set.
+func roaringOf(s *set) *roaring.Bitmap {
+	out := roaring.New()
+	many := make([]uint32, 0, 4096)
+	s.each(func(d uint32) bool {
+		if many = append(many, d); len(many) == cap(many) {
+			out.AddMany(many)
+			many = many[:0]
+		}
+		return true
+	})
+	out.AddMany(many)
+	out.RunOptimize()
+	return out
+}
+
+// bitmap reads a portable roaring bitmap whose members are below n.
+func (u *unpacker) bitmap(n uint32) *set {
+	raw := u.bytes()
+	if u.err != nil {
+		return &set{}
+	}
+	in := roaring.New()
+	_, err := in.MustReadFrom(bytes.NewReader(raw))
+	if err != nil || in.GetSerializedSizeInBytes() != uint64(len(raw)) || !in.IsEmpty() && in.Maximum() >= n {
+		u.fail("bitmap")
+		return &set{}
+	}
+	return setOf(in.ToArray())
+}
+
+// unpack makes a new engine what a container says.
+func (e *Engine) unpack(data []byte) error {
+	u, err := unpack(data, kindEngine)
+	if err != nil {
+		return err
+	}
+	doc := func(u *unpacker, v any) {
+		raw := u.bytes()
+		if u.err == nil && json.Unmarshal(raw, v) != nil {
+			u.fail("document")
+		}
+	}
+	place := u.section(sectionPlace)
+	e.position, e.clock, e.seq = place.uint(), place.int(), place.uint()
+
+	customers := u.section(sectionCustomers)
+	for range customers.count() {
+		e.dict.add(profile.ID(customers.text()))
+	}
+	n := e.dict.len()
+	e.alive.assign(customers.bitmap(n))
+	if err := firstOf(place.end(), customers.end()); err != nil {
+		return err
+	}
+
+	definitions := u.section(sectionDefinitions)
+	var compiledOnes []*compiled
+	known := map[string]*compiled{}
+	for range definitions.count() {
+		raw := definitions.bytes()
+		if definitions.err != nil {
+			break
+		}
+		def, err := ParseDefinition(raw, e.functions...)
+		if err != nil {
+			return err
+		}
+		c, err := e.catalog.compile(def, known)
+		if err != nil {
+			return err
+		}
+		known[def.Name] = c
+		compiledOnes = append(compiledOnes, c)
+	}
+
+	var loaded needs
+	attributes := u.section(sectionAttributes)
+	for range attributes.count() {
+		col := &attrColumn{name: attributes.text()}
+		attributes.column(n, func(d uint32) { *col.at(d) = attributes.value() })
+		loaded.attrs = append(loaded.attrs, col)
+	}
+	series := u.section(sectionSeries)
+	for range series.count() {
+		s := e.catalog.streams[series.text()]
+		if s == nil {
+			series.fail("stream")
+			break
+		}
+		col := &seriesColumn{stream: s}
+		series.column(n, func(d uint32) {
+			r := run{at: series.ascending()}
+			if s.property != "" {
+				for range r.at {
+					r.val = append(r.val, series.value())
+				}
+			}
+			*col.at(d) = r
+		})
+		loaded.series = append(loaded.series, col)
+	}
+	orders := u.section(sectionOrders)
+	if orders.bool() {
+		loaded.orders = map[uint32]*orderBook{}
+	}
+	orders.column(n, func(d uint32) {
+		var facts []keptFact
+		doc(orders, &facts)
+		book := &orderBook{}
+		for _, f := range facts {
+			book.add(orderFact{f.Event, f.Brand})
+		}
+		if loaded.orders != nil {
+			loaded.orders[d] = book
+		}
+	})
+	waiting := u.section(sectionWaiting)
+	var events []waitingEvent
+	doc(waiting, &events)
+	for _, w := range events {
+		if w.Customer >= n {
+			waiting.fail("customer")
+			break
+		}
+		at := micros(w.Event.Time)
+		heap.Push(&e.waiting, future{at, w.Seq, w.Customer, 0, w.Event, cause{w.Cause, at, w.Mode}})
+	}
+	if err := firstOf(definitions.end(), attributes.end(), series.end(), orders.end(), waiting.end()); err != nil {
+		return err
+	}
+	if err := e.restore(compiledOnes, loaded); err != nil {
+		return err
+	}
+
+	membership := u.section(sectionMembers)
+	for _, s := range e.topology {
+		s.members.assign(membership.bitmap(n))
+		membership.column(n, func(d uint32) { s.turns[d] = membership.ascending() })
+	}
+	if err := firstOf(membership.end(), u.end()); err != nil {
+		return err
+	}
+	return e.lookAgain()
+}
+
+// firstOf is the first error of several.
+func firstOf(errs ...error) error { return cmp.Or(errs...) }
+
+// restore puts the definitions in with the columns that were kept.
+func (e *Engine) restore(definitions []*compiled, loaded needs) error {
+	for _, c := range definitions {
+		n := e.missing(c)
+		if n.orders != nil {
+			n.orders = loaded.orders
+			if n.orders == nil {
+				return fmt.Errorf("%w: orders", ErrCorrupt)
+			}
+		}
+		for i, col := range n.attrs {
+			at := slices.IndexFunc(loaded.attrs, func(have *attrColumn) bool { return have.name == col.name })
+			if at < 0 {
+				return fmt.Errorf("%w: attribute", ErrCorrupt)
+			}
+			n.attrs[i] = loaded.attrs[at]
+		}
+		for i, col := range n.series {
+			if col.stream.source != sourceEvents {
+				books := n.orders
+				if books == nil {
+					books = e.orders
+				}
+				for d, book := range books {
+					*col.at(d) = col.stream.runOf(nil, book.stretches())
+				}
+				continue
+			}
+			at := slices.IndexFunc(loaded.series, func(have *seriesColumn) bool { return have.stream == col.stream })
+			if at < 0 {
+				return fmt.Errorf("%w: series", ErrCorrupt)
+			}
+			n.series[i] = loaded.series[at]
+		}
+		e.install(c, n, false)
+	}
+	return nil
+}
+
+// lookAgain finds the truth of every leaf and when to look again, and checks
+// that the members are those of the rules.
+func (e *Engine) lookAgain() error {
+	for _, s := range e.topology {
+		for _, l := range s.leaves {
+			if l.users[0] != s {
+				continue
+			}
+			for d := range e.dict.len() {
+				if e.alive.has(d) {
+					e.look(l, d)
+				}
+			}
+		}
+		for d := range e.dict.len() {
+			if s.members.has(d) != (e.alive.has(d) && e.member(s.root, d)) {
+				return fmt.Errorf("%w: members of %s are not those of its rule", ErrResume, s.def.Name)
+			}
+		}
+	}
+	e.unconcern()
+	return nil
+}
