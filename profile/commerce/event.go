@@ -74,7 +74,9 @@ type Event struct {
 	// Lines are the lines concerned: all of them when placed, those that go
 	// back when returned or exchanged.
 	Lines []Line `json:"lines,omitempty"`
-	// Replacement are the lines that go out in an exchange.
+	// Replacement are the lines that go out in an exchange. Where the order has
+	// a line of that ID already, the event's ID is added to it after a slash; where
+	// all leave Net 0, they are worth what goes back for them.
 	Replacement []Line `json:"replacement,omitempty"`
 	// Freight is what the customer pays for delivery; in a refund the part of
 	// Amount that is for it. Where a refund leaves it 0, what its lines do not
