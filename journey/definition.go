@@ -50,6 +50,7 @@ type state struct {
 	waits  []edge // taken by time
 	whens  []edge // taken at once or as soon as the condition holds
 	shares []edge
+	zoned  bool  // some wait depends on the time zone
 	needs  Needs // of a step in this state, all states behind it that take no time included
 }
 
@@ -215,6 +216,7 @@ func (d *Definition) compileState(i int) {
 			s.inputs = append(s.inputs, e)
 		case e.spec.Wait != nil:
 			s.waits = append(s.waits, e)
+			s.zoned = s.zoned || e.wait.kind == waitLocal || e.wait.kind == waitDate
 		case e.spec.When != nil:
 			s.whens = append(s.whens, e)
 		default:

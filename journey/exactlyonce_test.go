@@ -107,16 +107,17 @@ var monday = time.Date(2026, 11, 9, 2, 0, 0, 0, time.UTC)
 
 // house is a store with the world around it.
 type house struct {
-	store *journey.Memory
-	ports [3]*provider // wechat, sms, award
-	now   time.Time
+	store   *journey.Memory
+	journey *journey.Definition
+	ports   [3]*provider // wechat, sms, award
+	now     time.Time
 	// answer decides what a call does; nil confirms.
 	answer func(p *provider, d journey.Dispatch) journey.Answer
 }
 
-func newHouse(honorsKeys bool) *house {
+func newHouse(d *journey.Definition, honorsKeys bool) *house {
 	return &house{
-		store: journey.NewMemory(), now: monday,
+		store: journey.NewMemory(), journey: d, now: monday,
 		ports: [3]*provider{newProvider(honorsKeys), newProvider(honorsKeys), newProvider(honorsKeys)},
 	}
 }
@@ -190,11 +191,11 @@ func (h *house) live(t testing.TB, first journey.Store) {
 	todo := inputs()
 	start := func() {
 		e = h.engine(t, store)
-		err := e.Deploy(ctx, reminders())
+		err := e.Deploy(ctx, h.journey)
 		if errors.Is(err, errDead) {
 			store = h.store
 			e = h.engine(t, store)
-			err = e.Deploy(ctx, reminders())
+			err = e.Deploy(ctx, h.journey)
 		}
 		require.NoError(t, err)
 	}
@@ -248,7 +249,9 @@ func later(a, b time.Time) time.Time {
 // honor keys the outcome is that of a run without deaths; on others nothing
 // happens twice, and what is unclear is on the list.
 func TestCrashAtEveryCommit(t *testing.T) {
-	whole := newHouse(true)
+	d, err := reminders().Build()
+	require.NoError(t, err)
+	whole := newHouse(d, true)
 	counter := &failing{Store: whole.store, left: -1}
 	whole.live(t, counter)
 	commits := -1 - counter.left
@@ -257,13 +260,13 @@ func TestCrashAtEveryCommit(t *testing.T) {
 	for k := range commits {
 		for _, after := range []bool{false, true} {
 			name := fmt.Sprintf("write %d, after %t", k, after)
-			h := newHouse(true)
+			h := newHouse(d, true)
 			h.live(t, &failing{Store: h.store, left: k, after: after})
 			got, rows := h.verdicts(t)
 			require.Equal(t, want, got, name)
 			h.check(t, rows, name)
 
-			h = newHouse(false)
+			h = newHouse(d, false)
 			h.live(t, &failing{Store: h.store, left: k, after: after})
 			_, rows = h.verdicts(t)
 			h.check(t, rows, name)
@@ -322,10 +325,12 @@ func TestExactlyOnceUnderRandomFaults(t *testing.T) {
 		n /= 10
 	}
 	t.Logf("seed %d, %d runs", seed, n)
+	d, err := reminders().Build()
+	require.NoError(t, err)
 	uncertain, confirmed := 0, 0
 	for i := range n {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
-		h := newHouse(r.IntN(2) == 0)
+		h := newHouse(d, r.IntN(2) == 0)
 		name := fmt.Sprintf("seed %d, run %d", seed, i)
 		h.chaos(t, r, name)
 		_, rows := h.verdicts(t)
@@ -353,7 +358,7 @@ func (h *house) chaos(t testing.TB, r *rand.Rand, name string) {
 			s.left, s.after = 3+r.IntN(60), r.IntN(2) == 0
 		}
 		engines[i] = h.engine(t, s)
-		if err := engines[i].Deploy(ctx, reminders()); err != nil {
+		if err := engines[i].Deploy(ctx, h.journey); err != nil {
 			require.ErrorIs(t, err, errDead, name)
 		}
 	}

@@ -81,7 +81,7 @@ func (e *Engine) Explain(ctx context.Context, instance string) (Explanation, err
 
 // ways are the ways out of a state: by time, earliest first, then by input.
 func (d *Definition) ways(in Instance, s *state, f Facts) []Way {
-	r := run{d: d, in: in, x: Input{Facts: f}}
+	r, x := run{d: d}, Input{Facts: f}
 	var timed, other []Way
 	for _, list := range [][]edge{s.waits, s.inputs, s.whens, d.ends} {
 		for i := range list {
@@ -94,7 +94,7 @@ func (d *Definition) ways(in Instance, s *state, f Facts) []Way {
 				other = append(other, w)
 				continue
 			}
-			if at, ok := r.over(&g.wait); ok && r.untried(at) {
+			if at, ok := r.over(&in, &x, &g.wait); ok && r.untried(&in, &x, at) {
 				w.At = at
 				i := 0
 				for i < len(timed) && !timed[i].At.After(at) {

@@ -58,17 +58,18 @@ func (e *Engine) Redirect(ctx context.Context, instance, state, reason string) e
 
 // jump is a transition that no edge of the definition describes.
 func (d *Definition) jump(in Instance, to int, x Input, now time.Time, moves *[]Move) (Instance, []Effect, error) {
-	r := run{d: d, in: in, x: x, now: now.UTC().Truncate(time.Microsecond), moves: moves}
-	r.in.Seq++
+	r := run{d: d, now: now.UTC().Truncate(time.Microsecond), moves: moves}
+	next := in
+	next.Seq++
 	if from := d.stateOf(&in); from >= 0 {
-		if err := r.act(d.states[from].leave, in.State); err != nil {
+		if err := r.act(&next, &x, d.states[from].leave, in.State); err != nil {
 			return in, nil, err
 		}
 	}
-	if err := r.enter(to); err != nil {
+	if err := r.enter(&next, &x, to); err != nil {
 		return in, nil, err
 	}
-	return r.in, r.out, nil
+	return next, r.out, nil
 }
 
 // intervene changes one instance in one commit.

@@ -25,8 +25,6 @@ type Move struct {
 // run is one step under way.
 type run struct {
 	d     *Definition
-	in    Instance
-	x     Input
 	now   time.Time
 	out   []Effect
 	moves *[]Move // nil where nobody asks
@@ -48,22 +46,23 @@ type run struct {
 // does not have; then the instance given is returned and buf is as it was.
 //
 // Cost: without effects and remembered values no allocation.
-func (d *Definition) Step(in Instance, x Input, now time.Time, buf []Effect) (Instance, []Effect, error) {
-	return d.step(in, x, now, buf, nil)
-}
-
-func (d *Definition) step(in Instance, x Input, now time.Time, buf []Effect, moves *[]Move) (Instance, []Effect, error) {
-	r := run{d: d, in: in, x: x, now: now, out: buf, moves: moves}
-	var err error
-	if in.Status == 0 {
-		err = r.start()
-	} else {
-		err = r.input()
-	}
-	if err != nil {
+func (d *Definition) Step(in Instance, x Input, now time.Time, buf []Effect) (next Instance, out []Effect, err error) {
+	next = in
+	if out, err = d.step(&next, &x, now, buf, nil); err != nil {
 		return in, buf, err
 	}
-	return r.in, r.out, nil
+	return next, out, nil
+}
+
+// step is Step in place; after an error the instance is not to be used.
+func (d *Definition) step(in *Instance, x *Input, now time.Time, buf []Effect, moves *[]Move) ([]Effect, error) {
+	r := run{d: d, now: now, out: buf, moves: moves}
+	if in.Status == 0 {
+		err := r.start(in, x)
+		return r.out, err
+	}
+	err := r.input(in, x)
+	return r.out, err
 }
 
 // stateOf is the index of the instance's state, −1 for none.
@@ -80,31 +79,30 @@ func (d *Definition) stateOf(in *Instance) int {
 	return -1
 }
 
-func (r *run) start() error {
+func (r *run) start(in *Instance, x *Input) error {
 	for i := range r.d.entries {
 		e := &r.d.entries[i]
-		key, ok, err := r.d.enters(e, &r.in, &r.x)
+		key, ok, err := r.d.enters(e, in, x)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		r.now = r.now.UTC().Truncate(time.Microsecond)
-		in := &r.in
-		in.Journey, in.Version, in.Customer, in.Key = r.d.spec.Name, r.d.version, r.x.Customer, key
+		r.now = micro(r.now)
+		in.Journey, in.Version, in.Customer, in.Key = r.d.spec.Name, r.d.version, x.Customer, key
 		in.Run = max(in.Run, 1)
 		in.ID = InstanceID(in.Journey, in.Customer, key, in.Run)
 		if in.Brand = r.d.spec.Brand; in.Brand == "" {
-			in.Brand = r.x.Brand
+			in.Brand = x.Brand
 		}
-		in.Status, in.StartedAt, in.Mode, in.Seq = Active, r.now, r.x.Mode, 1
-		r.remember()
+		in.Status, in.StartedAt, in.Mode, in.Seq = Active, r.now, x.Mode, 1
+		r.remember(in, x)
 		r.note(e, "", r.d.states[e.to].spec.Name)
-		if err := r.act(e.do, ""); err != nil {
+		if err := r.act(in, x, e.do, ""); err != nil {
 			return err
 		}
-		return r.enter(e.to)
+		return r.enter(in, x, e.to)
 	}
 	return nil
 }
@@ -158,22 +156,21 @@ func (e *edge) admits(in *Instance, x *Input) (bool, error) {
 }
 
 // fits reports whether the input takes the edge.
-func (r *run) fits(e *edge) (bool, error) {
-	t, x := e.trigger, &r.x
+func (r *run) fits(in *Instance, x *Input, e *edge) (bool, error) {
+	t := e.trigger
 	if t == nil || x.Kind != InputKind(t.Kind) || x.Name != t.Name {
 		return false, nil
 	}
 	if e.keyProp != "" && (x.Kind == EventInput || x.Kind == CallInput || x.Kind == TickInput) {
 		v, has := x.Props[e.keyProp]
-		if has && keyText(v) != r.in.Key || !has && x.Kind == EventInput {
+		if has && keyText(v) != in.Key || !has && x.Kind == EventInput {
 			return false, nil
 		}
 	}
-	return e.admits(&r.in, x)
+	return e.admits(in, x)
 }
 
-func (r *run) input() error {
-	in, x := &r.in, &r.x
+func (r *run) input(in *Instance, x *Input) error {
 	if in.Status == Ended {
 		if outcome(x.Kind) && in.Pending > 0 {
 			in.Pending--
@@ -193,7 +190,7 @@ func (r *run) input() error {
 		in.Pending--
 		changed = true
 	}
-	ended, err := r.ends()
+	ended, err := r.ends(in, x)
 	if err != nil || ended {
 		return err
 	}
@@ -201,28 +198,24 @@ func (r *run) input() error {
 	if in.Status == Closing {
 		if changed {
 			in.Seq++
-			r.close()
+			r.close(in, x)
 		}
 		return nil
 	}
 	taken := false
 	if x.Kind == TimerInput {
-		taken, err = r.elapse(s)
+		taken, err = r.elapse(in, x, s)
 	} else {
-		taken, err = r.first(s.inputs, true)
+		taken, err = r.first(in, x, s.inputs, true)
 	}
 	if err == nil && !taken {
-		taken, err = r.first(s.whens, false)
+		taken, err = r.first(in, x, s.whens, false)
 	}
 	if err != nil || taken {
 		return err
 	}
-	due, ok := r.due(s)
-	if !ok {
-		due = time.Time{}
-	}
-	if changed || !due.Equal(in.Due) {
-		in.Due, in.Zone = due, r.zone().String()
+	if due := r.due(in, x, s); changed || !due.Equal(in.Due) {
+		r.arm(in, x, s)
 		in.Seq++
 	}
 	return nil
@@ -231,15 +224,15 @@ func (r *run) input() error {
 func outcome(k InputKind) bool { return k == DoneInput || k == FailedInput }
 
 // ends takes the first goal or exit that the input reaches.
-func (r *run) ends() (bool, error) {
+func (r *run) ends(in *Instance, x *Input) (bool, error) {
 	for i := range r.d.ends {
 		e := &r.d.ends[i]
 		var ok bool
 		var err error
 		if e.trigger != nil {
-			ok, err = r.fits(e)
+			ok, err = r.fits(in, x, e)
 		} else {
-			ok, err = e.admits(&r.in, &r.x)
+			ok, err = e.admits(in, x)
 		}
 		if err != nil {
 			return false, err
@@ -247,53 +240,52 @@ func (r *run) ends() (bool, error) {
 		if !ok {
 			continue
 		}
-		r.begin()
-		in := &r.in
+		r.begin(in, x)
 		from := in.State
 		r.note(e, from, "")
 		if s := &r.d.states[r.d.stateOf(in)]; in.Status == Active {
-			if err := r.act(s.leave, from); err != nil {
+			if err := r.act(in, x, s.leave, from); err != nil {
 				return false, err
 			}
 		}
 		in.NeedUntil = in.Seq
-		if err := r.act(e.do, from); err != nil {
+		if err := r.act(in, x, e.do, from); err != nil {
 			return false, err
 		}
 		in.Status, in.Outcome, in.Success, in.EndedAt, in.Due = Ended, e.spec.Name, e.goal, r.now, time.Time{}
-		r.report()
+		r.report(in, x)
 		return true, nil
 	}
 	return false, nil
 }
 
 // begin opens a change of the instance by the input.
-func (r *run) begin() {
-	r.now = r.now.UTC().Truncate(time.Microsecond)
-	r.in.Seq++
-	if r.x.Kind != TimerInput && !outcome(r.x.Kind) {
-		r.in.Mode = r.x.Mode
+func (r *run) begin(in *Instance, x *Input) {
+	r.now = micro(r.now)
+	in.Seq++
+	if x.Kind != TimerInput && !outcome(x.Kind) {
+		in.Mode = x.Mode
 	}
-	r.remember()
+	r.remember(in, x)
 }
 
 // first takes the first of the edges that fits.
-func (r *run) first(list []edge, triggered bool) (bool, error) {
+func (r *run) first(in *Instance, x *Input, list []edge, triggered bool) (bool, error) {
 	for i := range list {
 		e := &list[i]
 		var ok bool
 		var err error
 		if triggered {
-			ok, err = r.fits(e)
+			ok, err = r.fits(in, x, e)
 		} else {
-			ok, err = e.admits(&r.in, &r.x)
+			ok, err = e.admits(in, x)
 		}
 		if err != nil {
 			return false, err
 		}
 		if ok {
-			r.begin()
-			return true, r.take(e)
+			r.begin(in, x)
+			return true, r.take(in, x, e)
 		}
 	}
 	return false, nil
@@ -301,11 +293,11 @@ func (r *run) first(list []edge, triggered bool) (bool, error) {
 
 // elapse takes what is due, earliest first; of waits over at the same instant
 // the one declared first.
-func (r *run) elapse(s *state) (bool, error) {
+func (r *run) elapse(in *Instance, x *Input, s *state) (bool, error) {
 	for {
 		var at time.Time
 		for i := range s.waits {
-			if due, ok := r.over(&s.waits[i].wait); ok && r.untried(due) && !due.After(r.now) && (at.IsZero() || due.Before(at)) {
+			if due, ok := r.over(in, x, &s.waits[i].wait); ok && r.untried(in, x, due) && !due.After(r.now) && (at.IsZero() || due.Before(at)) {
 				at = due
 			}
 		}
@@ -314,101 +306,103 @@ func (r *run) elapse(s *state) (bool, error) {
 		}
 		for i := range s.waits {
 			e := &s.waits[i]
-			if due, ok := r.over(&e.wait); !ok || !due.Equal(at) {
+			if due, ok := r.over(in, x, &e.wait); !ok || !due.Equal(at) {
 				continue
 			}
-			ok, err := e.admits(&r.in, &r.x)
+			ok, err := e.admits(in, x)
 			if err != nil {
 				return false, err
 			}
 			if ok {
-				r.begin()
+				r.begin(in, x)
 				if e.to < 0 {
-					r.in.FiredAt = at
+					in.FiredAt = at
 				}
-				return true, r.take(e)
+				return true, r.take(in, x, e)
 			}
 		}
-		r.in.FiredAt = at
+		in.FiredAt = at
 	}
 }
 
-func (r *run) untried(due time.Time) bool {
-	return r.in.FiredAt.IsZero() || due.After(r.in.FiredAt)
+func (r *run) untried(in *Instance, x *Input, due time.Time) bool {
+	return in.FiredAt.IsZero() || due.After(in.FiredAt)
 }
 
-// due is when the next wait of the state is over, not before now.
-func (r *run) due(s *state) (time.Time, bool) {
+// arm sets when the state wants attention next.
+func (r *run) arm(in *Instance, x *Input, s *state) {
+	in.Due, in.Zone = r.due(in, x, s), ""
+	if s.zoned {
+		in.Zone = r.zone(in, x).String()
+	}
+}
+
+// due is when the next wait of the state is over, not before it was entered;
+// the zero time is never.
+func (r *run) due(in *Instance, x *Input, s *state) time.Time {
 	var at time.Time
 	for i := range s.waits {
-		if due, ok := r.over(&s.waits[i].wait); ok && r.untried(due) && (at.IsZero() || due.Before(at)) {
+		if due, ok := r.over(in, x, &s.waits[i].wait); ok && r.untried(in, x, due) && (at.IsZero() || due.Before(at)) {
 			at = due
 		}
 	}
-	if at.IsZero() {
-		return at, false
+	if !at.IsZero() && at.Before(in.EnteredAt) {
+		return in.EnteredAt
 	}
-	if at.Before(r.in.EnteredAt) {
-		at = r.in.EnteredAt
-	}
-	return at, true
+	return at
 }
 
 // take follows an edge out of the state.
-func (r *run) take(e *edge) error {
-	in := &r.in
+func (r *run) take(in *Instance, x *Input, e *edge) error {
 	from := in.State
 	if e.to < 0 {
 		r.note(e, from, from)
-		if err := r.act(e.do, from); err != nil {
+		if err := r.act(in, x, e.do, from); err != nil {
 			return err
 		}
 		s := &r.d.states[e.from]
-		in.Due, _ = r.due(s)
-		in.Zone = r.zone().String()
+		r.arm(in, x, s)
 		return nil
 	}
 	r.note(e, from, r.d.states[e.to].spec.Name)
-	if err := r.act(r.d.states[e.from].leave, from); err != nil {
+	if err := r.act(in, x, r.d.states[e.from].leave, from); err != nil {
 		return err
 	}
-	if err := r.act(e.do, from); err != nil {
+	if err := r.act(in, x, e.do, from); err != nil {
 		return err
 	}
-	return r.enter(e.to)
+	return r.enter(in, x, e.to)
 }
 
 // enter goes into a state and on through all that take no time.
-func (r *run) enter(i int) error {
-	in := &r.in
+func (r *run) enter(in *Instance, x *Input, i int) error {
 	for range maxHops {
 		s := &r.d.states[i]
 		in.State, in.at, in.EnteredAt, in.FiredAt, in.Due = s.spec.Name, i, r.now, time.Time{}, time.Time{}
-		if err := r.act(s.enter, in.State); err != nil {
+		if err := r.act(in, x, s.enter, in.State); err != nil {
 			return err
 		}
 		if s.spec.Final {
 			in.Outcome = in.State
-			r.close()
+			r.close(in, x)
 			return nil
 		}
-		e, err := r.onward(s)
+		e, err := r.onward(in, x, s)
 		if err != nil {
 			return err
 		}
 		if e == nil {
-			in.Due, _ = r.due(s)
-			in.Zone = r.zone().String()
+			r.arm(in, x, s)
 			return nil
 		}
 		if e.to < 0 {
 			return fmt.Errorf("%w: journey %q, state %q", ErrLoop, r.d.spec.Name, in.State)
 		}
 		r.note(e, in.State, r.d.states[e.to].spec.Name)
-		if err := r.act(s.leave, in.State); err != nil {
+		if err := r.act(in, x, s.leave, in.State); err != nil {
 			return err
 		}
-		if err := r.act(e.do, in.State); err != nil {
+		if err := r.act(in, x, e.do, in.State); err != nil {
 			return err
 		}
 		i = e.to
@@ -417,9 +411,9 @@ func (r *run) enter(i int) error {
 }
 
 // onward is the edge that leads on from a state just entered, nil for none.
-func (r *run) onward(s *state) (*edge, error) {
+func (r *run) onward(in *Instance, x *Input, s *state) (*edge, error) {
 	for i := range s.whens {
-		ok, err := s.whens[i].admits(&r.in, &r.x)
+		ok, err := s.whens[i].admits(in, x)
 		if err != nil || ok {
 			return &s.whens[i], err
 		}
@@ -427,14 +421,14 @@ func (r *run) onward(s *state) (*edge, error) {
 	if len(s.shares) == 0 {
 		return nil, nil
 	}
-	if arm, ok := r.x.Facts.Arms[s.spec.Name]; ok {
+	if arm, ok := x.Facts.Arms[s.spec.Name]; ok {
 		for i := range s.shares {
 			if s.shares[i].spec.To == arm {
 				return &s.shares[i], nil
 			}
 		}
 	}
-	point := Draw(r.d.spec.Name, s.spec.Name, r.in.Customer)
+	point := Draw(r.d.spec.Name, s.spec.Name, in.Customer)
 	for i := range s.shares {
 		if point -= s.shares[i].spec.Share * 100; point < 0 {
 			return &s.shares[i], nil
@@ -459,46 +453,45 @@ func Draw(journey, state string, customer profile.ID) int {
 }
 
 // close ends an instance in a final state once its effects are finished.
-func (r *run) close() {
-	in := &r.in
+func (r *run) close(in *Instance, x *Input) {
 	in.Due = time.Time{}
 	if in.Pending > 0 {
 		in.Status = Closing
 		return
 	}
-	in.Status, in.EndedAt = Ended, r.now.UTC().Truncate(time.Microsecond)
-	r.report()
+	in.Status, in.EndedAt = Ended, micro(r.now)
+	r.report(in, x)
 }
 
 // report tells the journey that started this one how it ended.
-func (r *run) report() {
-	if r.in.Parent == "" {
+func (r *run) report(in *Instance, x *Input) {
+	if in.Parent == "" {
 		return
 	}
-	r.emit(Effect{
-		Kind: ReturnEffect, Name: r.in.Journey,
-		Args: profile.Values{"outcome": profile.Text(r.in.Outcome), "success": profile.Flag(r.in.Success)},
+	r.emit(in, x, Effect{
+		Kind: ReturnEffect, Name: in.Journey,
+		Args: profile.Values{"outcome": profile.Text(in.Outcome), "success": profile.Flag(in.Success)},
 	})
 }
 
 // remember keeps the properties that the definition reads as Data.
-func (r *run) remember() {
-	if len(r.x.Props) == 0 || r.x.Kind == ReturnedInput {
+func (r *run) remember(in *Instance, x *Input) {
+	if len(r.d.capture) == 0 || len(x.Props) == 0 || x.Kind == ReturnedInput {
 		return
 	}
 	copied := false
 	for _, name := range r.d.capture {
-		v, ok := r.x.Props[name]
-		if !ok || r.in.Data[name] == v {
+		v, ok := x.Props[name]
+		if !ok || in.Data[name] == v {
 			continue
 		}
 		if !copied {
-			if r.in.Data = maps.Clone(r.in.Data); r.in.Data == nil {
-				r.in.Data = make(profile.Values, len(r.d.capture))
+			if in.Data = maps.Clone(in.Data); in.Data == nil {
+				in.Data = make(profile.Values, len(r.d.capture))
 			}
 			copied = true
 		}
-		r.in.Data[name] = v
+		in.Data[name] = v
 	}
 }
 
@@ -510,7 +503,7 @@ func (r *run) note(e *edge, from, to string) {
 }
 
 // act makes effects of actions.
-func (r *run) act(list []action, state string) error {
+func (r *run) act(in *Instance, x *Input, list []action, state string) error {
 	for i := range list {
 		a := &list[i]
 		e := Effect{Kind: a.spec.Kind, Name: a.spec.Name, State: state}
@@ -520,7 +513,7 @@ func (r *run) act(list []action, state string) error {
 		if len(a.args) > 0 {
 			e.Args = make(profile.Values, len(a.args))
 			for _, g := range a.args {
-				if v := g.field.of(&r.in, &r.x); v.IsZero() {
+				if v := g.field.of(in, x); v.IsZero() {
 					e.Missing = append(e.Missing, g.name)
 				} else {
 					e.Args[g.name] = v
@@ -530,14 +523,13 @@ func (r *run) act(list []action, state string) error {
 		if a.spec.Within > 0 {
 			e.NotAfter = r.now.Add(time.Duration(a.spec.Within))
 		}
-		r.emit(e)
-		r.in.Pending++
+		r.emit(in, x, e)
+		in.Pending++
 	}
 	return nil
 }
 
-func (r *run) emit(e Effect) {
-	in := &r.in
+func (r *run) emit(in *Instance, x *Input, e Effect) {
 	e.Key = in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + "." + strconv.Itoa(r.made)
 	r.made++
 	e.Customer, e.Instance, e.Journey, e.Seq, e.Brand = in.Customer, in.ID, in.Journey, in.Seq, in.Brand
@@ -545,29 +537,36 @@ func (r *run) emit(e Effect) {
 	r.out = append(r.out, e)
 }
 
-func (r *run) zone() *time.Location {
-	if r.x.Facts.Zone != nil {
-		return r.x.Facts.Zone
+// micro is a time in UTC at the microsecond.
+func micro(t time.Time) time.Time {
+	if t = t.UTC(); t.Nanosecond()%1000 != 0 {
+		t = t.Truncate(time.Microsecond)
+	}
+	return t
+}
+
+func (r *run) zone(in *Instance, x *Input) *time.Location {
+	if x.Facts.Zone != nil {
+		return x.Facts.Zone
 	}
 	return r.d.zone
 }
 
 // over is when a wait of the present state is over; ok is false for never.
-func (r *run) over(w *wait) (at time.Time, ok bool) {
-	in := &r.in
+func (r *run) over(in *Instance, x *Input, w *wait) (at time.Time, ok bool) {
 	switch w.kind {
 	case waitAfter:
 		return in.EnteredAt.Add(w.d), true
 	case waitDeadline:
 		return in.StartedAt.Add(w.d), true
 	case waitLocal:
-		at = localtime.Next(in.EnteredAt, w.minute, r.zone())
-		for w.days != 0 && w.days&(1<<localtime.DateOf(at, r.zone()).Weekday()) == 0 {
-			at = localtime.Next(at, w.minute, r.zone())
+		at = localtime.Next(in.EnteredAt, w.minute, r.zone(in, x))
+		for w.days != 0 && w.days&(1<<localtime.DateOf(at, r.zone(in, x)).Weekday()) == 0 {
+			at = localtime.Next(at, w.minute, r.zone(in, x))
 		}
 		return at.UTC(), true
 	case waitDate:
-		return w.date(w.field.of(in, &r.x), in.EnteredAt, r.zone())
+		return w.date(w.field.of(in, x), in.EnteredAt, r.zone(in, x))
 	}
 	return time.Time{}, false
 }

@@ -64,7 +64,8 @@ func (u *unit) step(ctx context.Context, row *InstanceRow, x Input, at time.Time
 		return err
 	}
 	u.moves, u.effects = u.moves[:0], u.effects[:0]
-	next, effects, err := d.step(*in, x, at, u.effects, &u.moves)
+	next := *in
+	effects, err := d.step(&next, &x, at, u.effects, &u.moves)
 	if err != nil {
 		return err
 	}
@@ -82,11 +83,11 @@ func (u *unit) start(ctx context.Context, d *Definition, in Instance, x Input, a
 		return nil, err
 	}
 	u.moves, u.effects = u.moves[:0], u.effects[:0]
-	next, effects, err := d.step(in, x, at, u.effects, &u.moves)
-	if err != nil || next.Status == 0 {
+	effects, err := d.step(&in, &x, at, u.effects, &u.moves)
+	if err != nil || in.Status == 0 {
 		return nil, err
 	}
-	row := &InstanceRow{Instance: next}
+	row := &InstanceRow{Instance: in}
 	u.rows = append(u.rows, row)
 	return row, u.after(ctx, d, row, &x, at, effects)
 }
