@@ -2,7 +2,6 @@ package journey
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -156,8 +155,9 @@ type Engine struct {
 	mu      sync.RWMutex
 	known   map[DefinitionKey]*Definition
 	current map[string]*Definition
-	order   []string // names of current, sorted
-	zones   sync.Map // name → *time.Location
+	order   []string  // names of current, sorted
+	read    time.Time // when the definitions in the store were looked at
+	zones   sync.Map  // name → *time.Location
 }
 
 // New makes an engine. Errors match [ErrConfig] and name the field.
@@ -236,61 +236,6 @@ func New(cfg Config) (*Engine, error) {
 	}, nil
 }
 
-// Deploy makes a definition the current version of its journey, stored with
-// the state. New entries follow it; instances under way stay with the version
-// that they were started on. Deploying the current version again changes
-// nothing. It fails with [ErrUnbound] where the definition names something
-// that the engine does not know.
-func (e *Engine) Deploy(ctx context.Context, src Source) error {
-	d, err := src.Build()
-	if err != nil {
-		return err
-	}
-	if err := e.bound(d); err != nil {
-		return err
-	}
-	key := DefinitionKey{d.Name(), d.Version()}
-	for range commitTries {
-		old, err := e.store.Get(ctx, Lookup{Definition: DefinitionKey{Journey: d.Name()}})
-		if err != nil {
-			return err
-		}
-		if old.Definition != nil && old.Definition.DefinitionKey == key {
-			break
-		}
-		same, err := e.store.Get(ctx, Lookup{Definition: key})
-		if err != nil {
-			return err
-		}
-		text, err := d.MarshalJSON()
-		if err != nil {
-			return err
-		}
-		row := DefinitionRow{DefinitionKey: key, Current: true, DeployedAt: e.now(), JSON: text}
-		if same.Definition != nil {
-			row.RowVersion = same.Definition.RowVersion
-		}
-		b := Batch{Definitions: []DefinitionRow{row}}
-		if old.Definition != nil {
-			former := *old.Definition
-			former.Current = false
-			b.Definitions = append(b.Definitions, former)
-		}
-		if err = e.store.Commit(ctx, &b); err == nil {
-			break
-		}
-		if !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.known[key] = d
-	e.current[d.Name()] = d
-	e.order = slices.Sorted(maps.Keys(e.current))
-	return nil
-}
-
 // commitTries bounds the repetitions of a commit that meets others.
 const commitTries = 50
 
@@ -335,38 +280,6 @@ func (e *Engine) port(kind EffectKind, name string) (Port, bool) {
 	}
 	p, ok := e.cfg.Actions[Binding{Kind: kind}]
 	return p, ok
-}
-
-// Definition is the current version of a journey, nil where none is deployed
-// on this engine.
-func (e *Engine) Definition(journey string) *Definition {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.current[journey]
-}
-
-// version is the definition that an instance runs on, from the store if need be.
-func (e *Engine) version(ctx context.Context, key DefinitionKey) (*Definition, error) {
-	e.mu.RLock()
-	d := e.known[key]
-	e.mu.RUnlock()
-	if d != nil {
-		return d, nil
-	}
-	f, err := e.store.Get(ctx, Lookup{Definition: key})
-	if err != nil {
-		return nil, err
-	}
-	if f.Definition == nil {
-		return nil, fmt.Errorf("%w: journey %q, version %s", ErrVersion, key.Journey, key.Version)
-	}
-	if d, err = Parse(f.Definition.JSON); err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.known[key] = d
-	return d, nil
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now().UTC().Truncate(time.Microsecond) }

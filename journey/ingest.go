@@ -51,6 +51,9 @@ func (e *Engine) IngestTransition(ctx context.Context, t Transition) (Receipt, e
 }
 
 func (e *Engine) ingest(ctx context.Context, x Input, parent string) (Receipt, error) {
+	if err := e.refresh(ctx); err != nil {
+		return Receipt{}, err
+	}
 	listeners, heard := e.listeners(&x)
 	if !heard && len(x.Consents) == 0 {
 		return Receipt{}, nil

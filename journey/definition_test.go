@@ -1,0 +1,360 @@
+package journey_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxkit/cxkit/journey"
+	"github.com/cxkit/cxkit/profile"
+)
+
+// started is a journey that begins with an event "go" in state a.
+func started() *journey.Builder {
+	j := journey.Define("j")
+	j.Enter(journey.Event("go")).To("a")
+	return j
+}
+
+func text(purpose string) journey.Message {
+	return journey.Message{Template: "t", Purpose: purpose, Channels: []string{"sms"}}
+}
+
+func TestLints(t *testing.T) {
+	hour := time.Hour
+	for name, c := range map[string]struct {
+		build func(j *journey.Builder)
+		want  string // rule: place: text
+	}{
+		"an unknown state": {
+			func(j *journey.Builder) { j.State("a").After(hour).To("b") },
+			`state a, transition 1: unbound: state "b" does not exist`,
+		},
+		"an unreachable state": {
+			func(j *journey.Builder) { j.State("a").After(hour).End("e"); j.State("b").After(hour).End("e") },
+			"state b: unreachable: nothing leads here",
+		},
+		"a dead end": {
+			func(j *journey.Builder) { j.State("a") },
+			"state a: dead end: nothing leads out",
+		},
+		"a wait without an end": {
+			func(j *journey.Builder) { j.State("a").On(journey.Event("x")).End("e") },
+			"state a: no timeout: an instance may wait here for ever",
+		},
+		"a wait that ends on a condition only": {
+			func(j *journey.Builder) { j.State("a").After(hour).If(journey.Data("n").AtLeast(3)).End("e") },
+			"state a: no timeout",
+		},
+		"a wait that ends where it began": {
+			func(j *journey.Builder) { j.State("a").After(hour).Stay().On(journey.Event("x")).End("e") },
+			"state a: no timeout",
+		},
+		"no time passes in a wait": {
+			func(j *journey.Builder) { j.State("a").After(0).End("e") },
+			"state a, transition 1: zero-time loop: no time passes",
+		},
+		"a circle of conditions": {
+			func(j *journey.Builder) {
+				j.State("a").When(journey.Data("n").AtLeast(3)).To("b").After(hour).End("e")
+				j.State("b").Otherwise().To("a")
+			},
+			"state a: zero-time loop: no time need pass on the way a → b → a",
+		},
+		"a circle over a date, which stays past": {
+			func(j *journey.Builder) {
+				j.State("a").OnDate(journey.Data("d"), journey.Shift{}).To("b").After(hour).End("e")
+				j.State("b").Otherwise().To("a")
+			},
+			"zero-time loop",
+		},
+		"a circle over a deadline, which stays past": {
+			func(j *journey.Builder) {
+				j.State("a").OnDeadline(hour).To("b")
+				j.State("b").Otherwise().To("a")
+			},
+			"zero-time loop",
+		},
+		"a condition that keeps where it is": {
+			func(j *journey.Builder) {
+				j.State("a").When(journey.Data("n").AtLeast(3)).Stay().After(hour).End("e")
+			},
+			"state a, transition 1: zero-time loop",
+		},
+		"a message without purpose": {
+			func(j *journey.Builder) { j.State("a").Send(text("")).After(hour).End("e") },
+			`state a, on entering, message "t": no purpose`,
+		},
+		"a message without channel": {
+			func(j *journey.Builder) {
+				j.State("a").Send(journey.Message{Template: "t", Purpose: "p"}).After(hour).End("e")
+			},
+			`message "t": incomplete: it has no channel`,
+		},
+		"a variable bound to nothing": {
+			func(j *journey.Builder) {
+				m := text("p")
+				m.Vars = journey.Args{"item": {}}
+				j.State("a").Send(m).After(hour).End("e")
+			},
+			`message "t": unbound: "item" is bound to nothing`,
+		},
+		"an event property when time passes": {
+			func(j *journey.Builder) {
+				j.State("a").After(hour).If(journey.Prop("n").AtLeast(3)).End("e").After(2 * hour).End("e")
+			},
+			`unbound: no event is at hand for prop.n when time passes; use Data("n")`,
+		},
+		"an action without a name": {
+			func(j *journey.Builder) { j.State("a").Do(journey.Task("", nil)).After(hour).End("e") },
+			"incomplete: it has no name",
+		},
+		"a split that does not add up": {
+			func(j *journey.Builder) { j.State("a").Share(50).End("e").Share(40).End("f") },
+			"state a: split: the shares add up to 90",
+		},
+		"a split that waits": {
+			func(j *journey.Builder) { j.State("a").Share(50).End("e").Share(50).End("f").After(hour).End("g") },
+			"state a: unreachable: it is left at once",
+		},
+		"waits behind Otherwise": {
+			func(j *journey.Builder) { j.State("a").Otherwise().End("e").After(hour).End("g") },
+			"state a: unreachable: it is left at once",
+		},
+		"two transitions on one event": {
+			func(j *journey.Builder) {
+				j.State("a").On(journey.Event("x")).End("e").On(journey.Event("x")).End("f").After(hour).End("g")
+			},
+			"state a, transition 2: overlap: transition 1 is always taken before it",
+		},
+		"a narrower one after a wider": {
+			func(j *journey.Builder) {
+				j.State("a").On(journey.Event("x")).End("e").On(journey.Event("x").Where(journey.Prop("n").Is("1"))).End("f").After(hour).End("g")
+			},
+			"state a, transition 2: overlap",
+		},
+		"two waits of one length": {
+			func(j *journey.Builder) { j.State("a").After(hour).End("e").After(hour).End("f") },
+			"state a, transition 2: overlap",
+		},
+		"a transition that a goal takes": {
+			func(j *journey.Builder) {
+				j.Goal("g").On(journey.Event("x"))
+				j.State("a").On(journey.Event("x")).End("e").After(hour).End("f")
+			},
+			`state a, transition 1: overlap: "g" is reached before it`,
+		},
+		"a final state with a way out": {
+			func(j *journey.Builder) { j.State("a").Final().After(hour).End("e") },
+			"state a: unreachable: nothing leads out of a final state",
+		},
+		"a transition that is not finished": {
+			func(j *journey.Builder) { j.State("a").After(hour).If(journey.In("x")) },
+			"state a, transition 1: incomplete: it leads nowhere",
+		},
+		"a goal that nothing reaches": {
+			func(j *journey.Builder) { j.Goal("g"); j.State("a").After(hour).End("e") },
+			"goal g: incomplete: exactly one of On and When",
+		},
+		"an outcome that starts a journey": {
+			func(j *journey.Builder) { j.Enter(journey.Done("x")); j.State("a").After(hour).End("e") },
+			"entry 2: incomplete: an outcome cannot start a journey",
+		},
+		"a clock that is none": {
+			func(j *journey.Builder) { j.State("a").AtLocal("9 am").End("e") },
+			"is no time of day",
+		},
+		"a zone that is none": {
+			func(j *journey.Builder) { j.Zone("Mars/Olympus"); j.State("a").After(hour).End("e") },
+			"journey: incomplete: its time zone is not known",
+		},
+		"an empty condition": {
+			func(j *journey.Builder) { j.State("a").When(journey.All()).End("e").After(hour).End("f") },
+			"of nothing",
+		},
+		"a re-entry rule that does not exist": {
+			func(j *journey.Builder) {
+				j.Reentry(journey.Reentry{Rule: "sometimes"})
+				j.State("a").After(hour).End("e")
+			},
+			`re-entry rule "sometimes" does not exist`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := started()
+			c.build(j)
+			_, err := j.Build()
+			require.ErrorIs(t, err, journey.ErrDefinition)
+			require.ErrorContains(t, err, c.want)
+			var lints *journey.LintError
+			require.ErrorAs(t, err, &lints)
+			for _, l := range lints.Lints {
+				require.NotEmpty(t, l.Remedy, l.String())
+			}
+		})
+	}
+}
+
+func TestEmptyJourneysAreRefused(t *testing.T) {
+	_, err := journey.Define("").Build()
+	for _, want := range []string{"it has no name", "it has no state", "nothing starts it"} {
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestWhatIsSoundPassesTheLints(t *testing.T) {
+	for name, build := range map[string]func(j *journey.Builder){
+		"patience": func(j *journey.Builder) { j.State("a").Patient().On(journey.Event("x")).End("e") },
+		"two conditions on one event": func(j *journey.Builder) {
+			j.State("a").On(journey.Event("x")).If(journey.Prop("n").Is("1")).End("e").On(journey.Event("x")).End("f").After(time.Hour).End("g")
+		},
+		"a circle with time in it": func(j *journey.Builder) { j.State("a").After(time.Hour).To("b"); j.State("b").Otherwise().To("a") },
+		"an anniversary comes every year": func(j *journey.Builder) {
+			j.State("a").OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).To("b").OnDeadline(9999 * time.Hour).End("e")
+			j.State("b").Otherwise().To("a")
+		},
+		"the key of another event": func(j *journey.Builder) {
+			j.Key("k")
+			j.State("a").On(journey.Event("x")).End("e").On(journey.Event("x").KeyIn("other")).End("f").After(time.Hour).End("g")
+		},
+	} {
+		j := started()
+		build(j)
+		_, err := j.Build()
+		require.NoError(t, err, name)
+	}
+}
+
+// everything uses each part of the builder once.
+func everything() *journey.Builder {
+	m := journey.Message{
+		Template: "hello", Purpose: "marketing", Category: "greeting", Channels: []string{"wechat", "sms"},
+		Vars: journey.Args{"name": journey.Trait("name"), "sku": journey.Data("sku"), "shop": journey.Text("Bund")}, Within: 48 * time.Hour,
+	}
+	j := journey.Define("everything").Title("Everything").Brand("luna").Zone("Asia/Shanghai").Key("order_id").
+		Reentry(journey.Once.Resting(24 * time.Hour)).GoLive(monday).MaxAge(72 * time.Hour).Priority(3)
+	j.Enter(journey.Event("go").Where(journey.Prop("stars").AtMost(2))).If(journey.In("members")).To("a")
+	j.Enter(journey.Entered("vip")).To("a")
+	j.Goal("goal").On(journey.Event("paid").AnyKey()).If(journey.Prop("amount").More(profile.Dec(125, 1))).Do(journey.Award("thanks", journey.Const(profile.Int(5))))
+	j.Exit("exit").When(journey.All(journey.Trait("closed").Exists(), journey.Not(journey.Any(journey.Trait("tier").OneOf("gold", "vip"), journey.Func("friend")))))
+	j.State("a").Title("A").Metric("nps").Send(m).
+		OnLeave(journey.SetTrait("seen", journey.Const(profile.Flag(true)))).
+		On(journey.Done("hello")).To("b").
+		On(journey.Failed("hello").Where()).Stay().
+		On(journey.Event("x").KeyIn("order")).Do(journey.Do("note", journey.Args{"v": journey.Prop("v")})).To("a").
+		On(journey.Returned("other")).To("b").
+		On(journey.Call("skip")).To("b").
+		On(journey.Tick("weekly")).To("b").
+		On(journey.Left("vip")).To("b").
+		AtLocal("09:30", time.Monday, time.Friday).If(journey.Trait("tags").Has("early")).To("b").
+		OnDate(journey.Data("due"), journey.Shift{Days: -3, Clock: "10:00", Plus: time.Minute}).To("b").
+		OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).To("b").
+		After(2 * time.Hour).To("b").
+		OnDeadline(1000 * time.Hour).End("late")
+	j.State("b").Share(90).To("c").Share(10).End("holdout")
+	j.State("c").Do(journey.Voucher("v", nil), journey.OpenCase("case", nil), journey.Task("call", nil), journey.Start("everything", nil)).
+		When(journey.Data("n").Less(profile.Int(3))).End("few").
+		When(journey.Data("n").Equals(profile.Int(3))).End("three").
+		Otherwise().End("many")
+	return j
+}
+
+func TestDefinitionsRoundTripThroughJSON(t *testing.T) {
+	d, err := everything().Build()
+	require.NoError(t, err)
+	b, err := json.Marshal(d)
+	require.NoError(t, err)
+	e, err := journey.Parse(b)
+	require.NoError(t, err)
+	require.Equal(t, d.Version(), e.Version())
+	require.Equal(t, d.DOT(), e.DOT())
+	require.Equal(t, d.Uses(), e.Uses())
+	require.Equal(t, []string{"a", "late", "b", "holdout", "c", "few", "three", "many"}, d.States())
+	again, err := json.Marshal(e)
+	require.NoError(t, err)
+	require.JSONEq(t, string(b), string(again))
+}
+
+func TestTheVersionFollowsTheContent(t *testing.T) {
+	a, err := everything().Build()
+	require.NoError(t, err)
+	b, err := everything().Build()
+	require.NoError(t, err)
+	require.Equal(t, a.Version(), b.Version())
+	c, err := everything().Priority(4).Build()
+	require.NoError(t, err)
+	require.NotEqual(t, a.Version(), c.Version())
+}
+
+func TestABuiltDefinitionDoesNotFollowItsBuilder(t *testing.T) {
+	j := everything()
+	d, err := j.Build()
+	require.NoError(t, err)
+	version := d.Version()
+	j.State("a").Title("another")
+	b, err := json.Marshal(d)
+	require.NoError(t, err)
+	require.Equal(t, version, d.Version())
+	require.NotContains(t, string(b), `"another"`)
+	e, err := journey.Parse(b)
+	require.NoError(t, err)
+	require.Equal(t, version, e.Version())
+}
+
+func TestWrongJSONIsRefused(t *testing.T) {
+	d, err := everything().Build()
+	require.NoError(t, err)
+	good, err := json.Marshal(d)
+	require.NoError(t, err)
+	for name, bad := range map[string]string{
+		"an unknown field":     strings.Replace(string(good), `"format":1`, `"format":1,"colour":"red"`, 1),
+		"another format":       strings.Replace(string(good), `"format":1`, `"format":2`, 1),
+		"an unknown trigger":   strings.Replace(string(good), `"kind":"entered"`, `"kind":"arrived"`, 1),
+		"the engine's trigger": strings.Replace(string(good), `"kind":"entered"`, `"kind":"timer"`, 1),
+		"an unknown condition": strings.Replace(string(good), `"op":"at_most"`, `"op":"about"`, 1),
+		"a field of two":       strings.Replace(string(good), `{"prop":"stars"}`, `{"prop":"stars","data":"x"}`, 1),
+		"a field of none":      strings.Replace(string(good), `{"prop":"stars"}`, `{}`, 1),
+		"a duration in words":  strings.Replace(string(good), `"max_age":"72h0m0s"`, `"max_age":"three days"`, 1),
+		"text after it":        string(good) + "{}",
+		"nothing":              "",
+		"an array":             "[]",
+	} {
+		require.NotEqual(t, string(good), bad, name)
+		_, err := journey.Parse([]byte(bad))
+		require.ErrorIs(t, err, journey.ErrDefinition, name)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	d, err := everything().Build()
+	require.NoError(f, err)
+	b, err := json.Marshal(d)
+	require.NoError(f, err)
+	f.Add(b)
+	f.Add([]byte(`{"format":1,"name":"x","entries":[{"on":{"kind":"event","name":"e"}}],"states":[{"name":"s","final":true}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := journey.Parse(b)
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := journey.Parse(text)
+		if err != nil || e.Version() != d.Version() {
+			t.Fatalf("does not round-trip: %v", err)
+		}
+		_ = d.Mermaid()
+		in, _, err := d.Step(journey.Instance{}, journey.Input{Name: "e", Customer: "c", Props: profile.Values{"k": profile.Int(1)}}, monday, nil)
+		for range 5 {
+			if err != nil || in.Due.IsZero() {
+				return
+			}
+			in, _, err = d.Step(in, journey.Input{Kind: journey.TimerInput}, in.Due, nil)
+		}
+	})
+}
