@@ -17,6 +17,12 @@ type ConsentAct struct {
 	Granted bool `json:"granted"`
 	// Inferred marks what no explicit act says; the most restrictive wins among these.
 	Inferred bool `json:"inferred,omitempty"`
+	// Pending marks a grant that was asked for and awaits its confirmation, as in
+	// a double opt-in. It grants nothing and takes nothing back.
+	Pending bool `json:"pending,omitempty"`
+	// Guardian names, as the caller knows them, who acted for a minor; empty
+	// where the customer acted.
+	Guardian string `json:"guardian,omitempty"`
 	// Policy is the version of the text that was agreed to.
 	Policy string `json:"policy,omitempty"`
 	// Proof says where the act can be looked up: a form, a recording.

@@ -288,7 +288,7 @@ func (g *graph) retract(e *evidence, goes func(*record) bool) {
 	e.records = slices.DeleteFunc(e.records, func(r *record) bool { return r.evidence == nil })
 	e.count = len(e.records)
 	if len(e.records) == 0 {
-		g.remove(e, now)
+		g.remove([]*evidence{e}, now)
 		return
 	}
 	first := e.first
@@ -336,27 +336,27 @@ func (c *cluster) span() {
 	}
 }
 
-// remove takes evidence without records out of the graph.
-func (g *graph) remove(e *evidence, now int64) {
-	if e.home != nil && len(e.links) > 0 {
+// remove takes evidence of one profile out of the graph.
+func (g *graph) remove(gone []*evidence, now int64) {
+	home := gone[0].home
+	if home != nil && len(home.nodes) > 0 {
 		f := fold{g: g}
-		f.widen(e.home)
-		f.run(nil, e, now, Live)
+		f.widen(home)
+		f.run(nil, gone, now, Live)
 	}
-	e.home = nil
-	delete(g.evidence, e.key)
-	g.anchors[e.anchor] = nil
-	for _, n := range e.others() {
-		if n.extra == nil {
-			continue
+	for _, e := range gone {
+		e.home = nil
+		delete(g.evidence, e.key)
+		g.anchors[e.anchor] = nil
+		for _, n := range e.others() {
+			n.more().holders = slices.DeleteFunc(n.more().holders, func(h *evidence) bool { return h == e })
+			n.uses--
+			g.drop(n)
 		}
-		n.extra.holders = slices.DeleteFunc(n.extra.holders, func(h *evidence) bool { return h == e })
-		n.uses--
-		g.drop(n)
-	}
-	for _, n := range e.links {
-		n.uses--
-		g.drop(n)
+		for _, n := range e.links {
+			n.uses--
+			g.drop(n)
+		}
 	}
 }
 

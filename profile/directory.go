@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -27,6 +28,11 @@ type Config struct {
 	// KeepChanges is how many rows of the change feed are kept at least; a
 	// cursor before them gets [ErrCursorExpired]. Default: 0, all.
 	KeepChanges int
+	// ErasureKeys are the secrets under which erasures are remembered, of at
+	// least 16 bytes each. The first is used for new ones; all are asked, so
+	// put a new key before the old ones to rotate, and drop a key when what it
+	// remembers may be forgotten. Default: none; Erase is [ErrNoErasureKey].
+	ErasureKeys [][]byte
 	// Store keeps the directory outside the process. Default: none; the
 	// directory lives in memory, at its fastest.
 	Store Store
@@ -110,6 +116,8 @@ type rules struct {
 	traits  map[string]TraitRule
 	sources map[string]int
 
+	erasureKeys [][]byte
+
 	scopedMu sync.RWMutex
 	scoped   map[string]*scoped
 }
@@ -131,6 +139,12 @@ func compileRules(cfg Config) (*rules, error) {
 		traits:  make(map[string]TraitRule, len(cfg.Traits)),
 		sources: ranking(cfg.Sources),
 		scoped:  map[string]*scoped{},
+	}
+	for _, k := range cfg.ErasureKeys {
+		if len(k) < minErasureKey {
+			return nil, fmt.Errorf("%w: ErasureKeys: a key has less than %d bytes", ErrConfig, minErasureKey)
+		}
+		r.erasureKeys = append(r.erasureKeys, bytes.Clone(k))
 	}
 	for _, k := range kinds {
 		c, err := compileKind(k, cfg.Normalizers)

@@ -50,7 +50,7 @@ func (f *feed) clock(now time.Time) int64 {
 func (f *feed) add(c change) uint64 {
 	if n := len(f.chunks); n == 0 || len(f.chunks[n-1]) == feedChunk {
 		f.chunks = append(f.chunks, make([]change, 0, feedChunk))
-		for f.keep > 0 && f.next-1-f.dropped-feedChunk > uint64(f.keep) && f.next-1-f.dropped > feedChunk {
+		for f.keep > 0 && f.next-1-f.dropped >= uint64(f.keep)+feedChunk {
 			f.chunks[0] = nil
 			f.chunks = f.chunks[1:]
 			f.dropped += feedChunk

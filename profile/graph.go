@@ -20,26 +20,30 @@ type graph struct {
 	nodes    []map[string]*node // by scoped kind, then value
 	anchors  map[ID]*evidence   // nil for an ID that is gone
 
-	words    words
-	traits   []*trait // by word; nil for a word that no trait had as name
-	sources  sources
-	arrivals uint64
-	stored   bool   // the graph is the part of a Store that a session loaded
-	moves    []Move // of profiles merged in place
-	missing  missing
-	epoch    uint64
-	feed     feed
+	words       words
+	traits      []*trait // by word; nil for a word that no trait had as name
+	sources     sources
+	arrivals    uint64
+	tombstones  map[Hash]tombstone
+	erasedUntil int64  // the latest erasure
+	keepsOut    bool   // an erasure keeps out
+	stored      bool   // the graph is the part of a Store that a session loaded
+	moves       []Move // of profiles merged in place
+	missing     missing
+	epoch       uint64
+	feed        feed
 }
 
 func newGraph(r *rules, now func() time.Time, newID func() ID, keep int) *graph {
 	return &graph{
 		rules: r, now: now, newID: newID,
-		events:   map[string]*record{},
-		evidence: map[EvidenceKey]*evidence{},
-		anchors:  map[ID]*evidence{},
-		words:    words{ids: map[string]uint32{}},
-		sources:  sources{ids: map[string]uint32{}, ranks: r.sources},
-		feed:     newFeed(keep),
+		events:     map[string]*record{},
+		evidence:   map[EvidenceKey]*evidence{},
+		anchors:    map[ID]*evidence{},
+		tombstones: map[Hash]tombstone{},
+		words:      words{ids: map[string]uint32{}},
+		sources:    sources{ids: map[string]uint32{}, ranks: r.sources},
+		feed:       newFeed(keep),
 	}
 }
 
@@ -116,14 +120,16 @@ type evidence struct {
 	home    *cluster // nil where every identifier is blocked
 	extra   *evidenceExtra
 	epoch   uint64 // of the fold whose scope it was last in
+	removed bool   // is leaving the graph
 }
 
 // evidenceExtra is what few evidence records have.
 type evidenceExtra struct {
-	others   []*node    // looked up only, or blocked
-	verdicts []*refusal // links that were refused, in the order of links
-	consents []consent
-	unlinked *Decision // took its linking power
+	others     []*node    // looked up only, or blocked
+	verdicts   []*refusal // links that were refused, in the order of links
+	consents   []consent
+	unlinked   *Decision // took its linking power
+	restricted *Decision // stopped its processing
 }
 
 func (e *evidence) more() *evidenceExtra {
@@ -224,9 +230,16 @@ func (g *graph) observe(p *prepared) Receipt {
 	if rec := g.events[r.Event]; rec != nil {
 		return g.again(rec, p, r)
 	}
+	e := g.evidence[p.key]
+	if len(g.tombstones) > 0 && (p.at <= g.erasedUntil || g.keepsOut && e == nil) {
+		if refusal, ok := g.buried(p); ok {
+			r.Refused = append(slices.Clip(r.Refused), refusal)
+			r.Err = ErrErased
+			return r
+		}
+	}
 	now := g.feed.clock(p.now)
 	mode := p.event.Mode
-	e := g.evidence[p.key]
 	switch {
 	case e == nil:
 		e = g.newEvidence(p)

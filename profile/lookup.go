@@ -59,6 +59,8 @@ type Profile struct {
 	Events int `json:"events"`
 	// Evidence is how many records of evidence it unites.
 	Evidence int `json:"evidence"`
+	// Restricted is true where processing was stopped: store, do nothing else.
+	Restricted bool `json:"restricted,omitempty"`
 	// Refused are the links of its evidence that were refused.
 	Refused []Refusal `json:"refused,omitempty"`
 }
@@ -213,11 +215,12 @@ func (g *graph) whole(id ID) (*cluster, error) {
 
 func (g *graph) profile(c *cluster) Profile {
 	p := Profile{
-		ID:        c.id(),
-		FirstSeen: time.UnixMicro(c.first).UTC(),
-		LastSeen:  time.UnixMicro(c.last).UTC(),
-		Events:    c.events,
-		Evidence:  c.size,
+		ID:         c.id(),
+		FirstSeen:  time.UnixMicro(c.first).UTC(),
+		LastSeen:   time.UnixMicro(c.last).UTC(),
+		Events:     c.events,
+		Evidence:   c.size,
+		Restricted: c.restricted(),
 	}
 	golden := c.traitsOf()
 	p.Traits = make([]Trait, 0, len(golden))

@@ -17,6 +17,11 @@ type ConsentQuery struct {
 	Channel string     `json:"channel,omitempty"`
 	Address Identifier `json:"address,omitzero"`
 	Brand   string     `json:"brand,omitempty"`
+	// With are purposes that need a consent of their own besides: sensitive
+	// data, sharing, cross-border use. Each must be granted within the same scope.
+	With []string `json:"with,omitempty"`
+	// Minor asks for a minor: only what a guardian granted counts.
+	Minor bool `json:"minor,omitempty"`
 }
 
 // ConsentReason says why a permission stands as it does.
@@ -30,11 +35,12 @@ const (
 	InferredGrant                         // only inferred acts cover it, none of them against
 	InferredRefusal                       // an inferred act is against, and no explicit one covers it
 	ConsentExpired                        // the grant is over
+	ConsentPending                        // a grant awaits its confirmation
 	ProcessingHalted                      // the customer's processing is restricted
 )
 
 var consentReasonNames = [...]string{
-	"never_asked", "explicit_grant", "explicit_refusal", "inferred_grant", "inferred_refusal", "expired", "restricted",
+	"never_asked", "explicit_grant", "explicit_refusal", "inferred_grant", "inferred_refusal", "expired", "pending", "restricted",
 }
 
 func (r ConsentReason) String() string {
@@ -83,6 +89,8 @@ func (p Permission) String() string {
 		return "inferred refusal of " + day
 	case ConsentExpired:
 		return "granted on " + day + ", expired on " + p.Act.ExpiresAt.Format(time.DateOnly)
+	case ConsentPending:
+		return "asked for on " + day + ", not confirmed yet"
 	case ProcessingHalted:
 		return "processing of the customer's data is restricted"
 	}
@@ -120,26 +128,55 @@ func (d *Directory) May(ctx context.Context, id ID, q ConsentQuery, at time.Time
 			q.Address = n.identifier()
 		}
 	}
-	var acts []consent
+	answer := Permission{}
 	err := d.view(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
 		c, err := g.whole(id)
 		if err != nil {
 			return err
 		}
-		acts = acts[:0]
-		for _, e := range c.evidence {
-			for _, k := range e.consents() {
-				if k.at <= at.UnixMicro() && k.covers(q) {
-					acts = append(acts, k)
-				}
+		if c.restricted() {
+			answer = Permission{Reason: ProcessingHalted}
+			return nil
+		}
+		answer = c.may(q, at)
+		for _, also := range q.With {
+			if !answer.Granted {
+				break
+			}
+			besides := q
+			besides.Purpose = also
+			if a := c.may(besides, at); !a.Granted {
+				answer = a
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return Permission{}, err
+	return answer, err
+}
+
+// may decides for one purpose.
+func (c *cluster) may(q ConsentQuery, at time.Time) Permission {
+	var acts []consent
+	var asked *consent
+	for _, e := range c.evidence {
+		for _, k := range e.consents() {
+			switch {
+			case k.at > at.UnixMicro() || !k.covers(q):
+			case k.act.Pending:
+				if asked == nil || k.newer(asked) {
+					asked = &k
+				}
+			case k.act.Granted && q.Minor && k.act.Guardian == "":
+			default:
+				acts = append(acts, k)
+			}
+		}
 	}
-	return permission(acts, at), nil
+	p := permission(acts, at)
+	if !p.Granted && asked != nil && !asked.over(at) && asked.at >= p.At.UnixMicro() {
+		return Permission{Reason: ConsentPending, Act: asked.act, At: time.UnixMicro(asked.at).UTC(), Event: asked.event}
+	}
+	return p
 }
 
 func (k *consent) covers(q ConsentQuery) bool {

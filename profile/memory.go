@@ -2,6 +2,7 @@ package profile
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type MemoryStore struct {
 	anchors  map[ID]AnchorRow
 	profiles map[ID]ProfileRow
 	changes  []Change
+	tombs    map[Hash]TombstoneRow
 
 	evidenceOf map[ID]map[EvidenceKey]bool
 	namesOf    map[ID]map[Name]bool
@@ -31,7 +33,7 @@ type MemoryStore struct {
 func NewMemoryStore() *MemoryStore {
 	return &MemoryStore{
 		events: map[string]EventRow{}, evidence: map[EvidenceKey]EvidenceRow{}, names: map[Name]NameRow{},
-		anchors: map[ID]AnchorRow{}, profiles: map[ID]ProfileRow{},
+		anchors: map[ID]AnchorRow{}, profiles: map[ID]ProfileRow{}, tombs: map[Hash]TombstoneRow{},
 		evidenceOf: map[ID]map[EvidenceKey]bool{}, namesOf: map[ID]map[Name]bool{},
 		heldBy: map[Name]map[EvidenceKey]bool{}, eventsOf: map[EvidenceKey]map[string]bool{},
 	}
@@ -51,6 +53,11 @@ func (s *MemoryStore) Load(ctx context.Context, q Query) (Rows, error) {
 		if row, ok := s.events[id]; ok {
 			l.rows.Events = append(l.rows.Events, row)
 			l.addEvidence(row.Evidence)
+		}
+	}
+	for _, h := range q.Tombstones {
+		if row, ok := s.tombs[h]; ok {
+			l.rows.Tombstones = append(l.rows.Tombstones, row)
 		}
 	}
 	for _, key := range q.Evidence {
@@ -175,6 +182,9 @@ func (s *MemoryStore) Commit(ctx context.Context, b Batch) error {
 			insert(s.eventsOf, row.Evidence, row.Event.ID)
 		}
 		s.events[row.Event.ID] = row
+	}
+	for _, row := range b.Tombstones {
+		s.tombs[row.Hash] = row
 	}
 	for _, c := range b.Changes {
 		c.Seq = uint64(len(s.changes) + 1)
@@ -330,4 +340,23 @@ func (s *MemoryStore) Scan(ctx context.Context, after ID, limit int) ([]ID, erro
 		i++
 	}
 	return ids[i:min(len(ids), i+limit)], nil
+}
+
+// MarshalJSON writes all that is in the store, for those who want to look.
+func (s *MemoryStore) MarshalJSON() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := struct {
+		Events     []EventRow     `json:"events"`
+		Evidence   []EvidenceRow  `json:"evidence"`
+		Names      []NameRow      `json:"names"`
+		Anchors    []AnchorRow    `json:"anchors"`
+		Profiles   []ProfileRow   `json:"profiles"`
+		Tombstones []TombstoneRow `json:"tombstones"`
+		Changes    []Change       `json:"changes"`
+	}{
+		slices.Collect(maps.Values(s.events)), slices.Collect(maps.Values(s.evidence)), slices.Collect(maps.Values(s.names)),
+		slices.Collect(maps.Values(s.anchors)), slices.Collect(maps.Values(s.profiles)), slices.Collect(maps.Values(s.tombs)), s.changes,
+	}
+	return json.Marshal(rows)
 }

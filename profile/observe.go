@@ -154,6 +154,7 @@ func (d *Directory) observeStored(ctx context.Context, batch []prepared, refused
 		for _, n := range batch[i].names {
 			q.Names = append(q.Names, n.row())
 		}
+		q.Tombstones = append(q.Tombstones, d.rules.hashes(&batch[i])...)
 	}
 	receipts := slices.Clone(refused)
 	err := d.update(ctx, q, func(g *graph) error {

@@ -355,7 +355,7 @@ func (f *fold) widen(c *cluster) {
 // run folds the scope again, with evidence added and without evidence removed,
 // and widens it by the far side of every refused link whose verdict flips,
 // until none does. It returns the number of evidence records folded.
-func (f *fold) run(added []*evidence, removed *evidence, now int64, mode Mode) int {
+func (f *fold) run(added, removed []*evidence, now int64, mode Mode) int {
 	f.verdicts = map[*evidence][]*refusal{}
 	folded := 0
 	for {
@@ -388,12 +388,12 @@ func (f *fold) run(added []*evidence, removed *evidence, now int64, mode Mode) i
 }
 
 // collect gathers what is in scope. It returns false where a must-link leads out of it.
-func (f *fold) collect(added []*evidence, removed *evidence) bool {
+func (f *fold) collect(added, removed []*evidence) bool {
 	for _, c := range f.scope {
 		c.epoch = f.epoch
 	}
-	if removed != nil {
-		removed.epoch = f.epoch
+	for _, e := range removed {
+		e.epoch, e.removed = f.epoch, true
 	}
 	for _, e := range added {
 		e.epoch = f.epoch
@@ -401,7 +401,7 @@ func (f *fold) collect(added []*evidence, removed *evidence) bool {
 	}
 	for _, c := range f.scope {
 		for _, e := range c.evidence {
-			if e != removed {
+			if !e.removed {
 				e.epoch = f.epoch
 				f.records = append(f.records, e)
 			}
@@ -514,12 +514,12 @@ func (f *fold) bind(t *tie) {
 
 // install makes the scratch state the state, and tells the feed what became of
 // the profiles.
-func (f *fold) install(removed *evidence, now int64, mode Mode) {
+func (f *fold) install(removed []*evidence, now int64, mode Mode) {
 	for _, n := range f.nodes {
 		n.forget(func(r *refusal) bool { return r.evidence.epoch == f.epoch })
 	}
-	if removed != nil {
-		for _, r := range removed.verdicts() {
+	for _, e := range removed {
+		for _, r := range e.verdicts() {
 			r.node.forget(func(x *refusal) bool { return x == r })
 		}
 	}

@@ -41,8 +41,8 @@ func (e *evidence) row() EvidenceRow {
 		}
 		row.Refused = append(row.Refused, rr)
 	}
-	if e.unlinked() {
-		row.Unlinked = e.extra.unlinked
+	if e.extra != nil {
+		row.Unlinked, row.Restricted = e.extra.unlinked, e.extra.restricted
 	}
 	return row
 }

@@ -18,13 +18,14 @@ type session struct {
 	graph *graph
 	now   time.Time
 
-	evidence map[EvidenceKey]EvidenceRow // as loaded
-	names    map[Name]NameRow
-	profiles map[ID]ProfileRow
-	anchors  map[ID]AnchorRow
-	events   map[string]bool // loaded; true for one that had been retracted
-	stubs    map[ID]*cluster
-	apart    []*node // with cannot-links that verdicts depend on
+	evidence   map[EvidenceKey]EvidenceRow // as loaded
+	names      map[Name]NameRow
+	profiles   map[ID]ProfileRow
+	anchors    map[ID]AnchorRow
+	events     map[string]bool // loaded; true for one that had been retracted
+	stubs      map[ID]*cluster
+	tombstones map[Hash]tombstone
+	apart      []*node // with cannot-links that verdicts depend on
 }
 
 // missing is what a decision needs beyond what was loaded.
@@ -134,6 +135,7 @@ func (d *Directory) open(ctx context.Context, q Query, want missing, newID func(
 		d: d, now: now, graph: newGraph(d.rules, func() time.Time { return now }, newID, 0),
 		evidence: map[EvidenceKey]EvidenceRow{}, names: map[Name]NameRow{}, profiles: map[ID]ProfileRow{},
 		anchors: map[ID]AnchorRow{}, events: map[string]bool{}, stubs: map[ID]*cluster{},
+		tombstones: map[Hash]tombstone{},
 	}
 	s.graph.stored = true
 	s.hydrate(rows, q)
@@ -172,6 +174,10 @@ func (s *session) records(ctx context.Context, key EvidenceKey) error {
 func (s *session) hydrate(rows Rows, q Query) {
 	g := s.graph
 	g.arrivals = rows.Arrival - 1
+	for _, row := range rows.Tombstones {
+		g.bury(row.Hash, row.At.UnixMicro(), row.KeepOut)
+		s.tombstones[row.Hash] = g.tombstones[row.Hash]
+	}
 	for _, row := range rows.Profiles {
 		s.profile(row)
 	}
@@ -357,8 +363,8 @@ func (s *session) evidenceRow(row EvidenceRow) {
 		e.more().verdicts = append(e.more().verdicts, r)
 		r.node.more().refusals = append(r.node.more().refusals, r)
 	}
-	if row.Unlinked != nil {
-		e.more().unlinked = row.Unlinked
+	if row.Unlinked != nil || row.Restricted != nil {
+		e.more().unlinked, e.extra.restricted = row.Unlinked, row.Restricted
 	}
 	g.evidence[e.key] = e
 	g.anchors[e.anchor] = e
@@ -508,6 +514,11 @@ func (s *session) batch() Batch {
 			b.Events = append(b.Events, EventRow{Event: Event{ID: id}, Retracted: true})
 		}
 	}
+	for h, t := range g.tombstones {
+		if s.tombstones[h] != t {
+			b.Tombstones = append(b.Tombstones, TombstoneRow{Hash: h, At: instant(t.at), KeepOut: t.keepOut})
+		}
+	}
 	b.sort()
 	return b
 }
@@ -523,6 +534,7 @@ func (b *Batch) sort() {
 	slices.SortFunc(b.Evidence, func(x, y EvidenceRow) int { return slices.Compare(x.Key[:], y.Key[:]) })
 	slices.SortFunc(b.Names, func(x, y NameRow) int { return x.Name.compare(y.Name) })
 	slices.SortFunc(b.Anchors, func(x, y AnchorRow) int { return strings.Compare(string(x.ID), string(y.ID)) })
+	slices.SortFunc(b.Tombstones, func(x, y TombstoneRow) int { return slices.Compare(x.Hash[:], y.Hash[:]) })
 	slices.SortFunc(b.Profiles, func(x, y ProfileRow) int { return strings.Compare(string(x.ID), string(y.ID)) })
 }
 

@@ -52,6 +52,8 @@ type Query struct {
 	// evidence of others that was refused at one of theirs, or at one that
 	// theirs was refused at and that has no profile.
 	Profiles []ID
+	// Tombstones by hash.
+	Tombstones []Hash
 	// Arrivals is how many arrival numbers are wanted.
 	Arrivals int
 }
@@ -63,6 +65,8 @@ type Rows struct {
 	Names    []NameRow
 	Anchors  []AnchorRow
 	Profiles []ProfileRow
+	// Tombstones are those of the hashes asked for.
+	Tombstones []TombstoneRow
 	// Arrival is the first of the arrival numbers wanted. No two loads get the
 	// same; later ones get greater ones.
 	Arrival uint64
@@ -80,6 +84,8 @@ type Batch struct {
 	Names    []NameRow
 	Anchors  []AnchorRow
 	Profiles []ProfileRow
+	// Tombstones are inserted, or replace those of the same hash.
+	Tombstones []TombstoneRow
 	// Changes are appended to the feed; their Seq is the Store's to give.
 	Changes []Change
 }
@@ -110,18 +116,19 @@ type EvidenceRow struct {
 	Deleted bool        `json:"deleted,omitempty"`
 	// Links are the identifiers that it ties together, Holds the others: looked
 	// up only, blocked, or refused.
-	Links    []Name       `json:"links"`
-	Holds    []Name       `json:"holds,omitempty"`
-	Profile  ID           `json:"profile,omitempty"`
-	Anchor   ID           `json:"anchor"`
-	Arrival  uint64       `json:"arrival"`
-	First    time.Time    `json:"first"`
-	Last     time.Time    `json:"last"`
-	Events   int          `json:"events"`
-	Traits   []TraitRow   `json:"traits,omitempty"`
-	Consents []ConsentRow `json:"consents,omitempty"`
-	Refused  []RefusedRow `json:"refused,omitempty"`
-	Unlinked *Decision    `json:"unlinked,omitempty"`
+	Links      []Name       `json:"links"`
+	Holds      []Name       `json:"holds,omitempty"`
+	Profile    ID           `json:"profile,omitempty"`
+	Anchor     ID           `json:"anchor"`
+	Arrival    uint64       `json:"arrival"`
+	First      time.Time    `json:"first"`
+	Last       time.Time    `json:"last"`
+	Events     int          `json:"events"`
+	Traits     []TraitRow   `json:"traits,omitempty"`
+	Consents   []ConsentRow `json:"consents,omitempty"`
+	Refused    []RefusedRow `json:"refused,omitempty"`
+	Unlinked   *Decision    `json:"unlinked,omitempty"`
+	Restricted *Decision    `json:"restricted,omitempty"`
 }
 
 // TraitRow is what a policy keeps of a trait: per source on evidence, golden on

@@ -29,6 +29,8 @@ func config(store profile.Store) profile.Config {
 		},
 		Traits: []profile.TraitRule{{Name: "spend", Policy: profile.Sum}, {Name: "likes", Policy: profile.Union}},
 		Now:    func() time.Time { return at(1000) },
+
+		ErasureKeys: [][]byte{[]byte("0123456789abcdef")},
 		NewID: func() profile.ID {
 			mu.Lock()
 			defer mu.Unlock()
@@ -137,6 +139,15 @@ func directory(t *testing.T, s profile.Store) {
 				}
 			}
 			done += len(next)
+		case step < 5 && rng.IntN(3) == 0:
+			id := events[rng.IntN(done)].ID
+			for i, d := range both {
+				_, owner, err := d.Event(ctx, id)
+				if err == nil && owner != "" {
+					removal, err := d.Erase(ctx, owner, profile.Erasure{Decision: by})
+					results[i] = fmt.Sprint(removal, err)
+				}
+			}
 		case step < 5:
 			id := events[rng.IntN(done)].ID
 			for i, d := range both {

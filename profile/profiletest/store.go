@@ -30,6 +30,7 @@ func TestStore(t *testing.T, open func(testing.TB) profile.Store) {
 		{"a row that went never returns under an old version", neverAgain},
 		{"a move takes all rows of a profile", moves},
 		{"a query brings what belongs to it", belongings},
+		{"tombstones are found by hash", tombstones},
 		{"arrival numbers are given once and grow", arrivals},
 		{"a timeline pages by time and ID", timeline},
 		{"the feed is gapless under concurrent writers", feed},
@@ -124,7 +125,7 @@ func roundTrip(t *testing.T, s profile.Store) {
 	b.Evidence[0].Traits = []profile.TraitRow{{Name: "spend", Source: "till", Value: profile.Dec(1250, 2), Event: "e1", At: at(1), Exact: "0:12:5:d"}}
 	b.Evidence[0].Consents = []profile.ConsentRow{{Event: "e1", At: at(1), Act: profile.ConsentAct{Purpose: "marketing", Granted: true}}}
 	b.Evidence[0].Refused = []profile.RefusedRow{{Name: profile.Name{Kind: "phone", Value: "2", Era: "1"}, Reason: profile.ReasonLimit, Limit: "phone", Near: side, Far: side}}
-	b.Evidence[0].Unlinked = &by
+	b.Evidence[0].Unlinked, b.Evidence[0].Restricted = &by, &by
 	b.Names[0].Ties = []profile.TieRow{{Other: name("2"), Apart: true, Decision: by}}
 	b.Profiles[0].Side = side
 	b.Profiles[0].Latest = profile.PlaceRow{At: at(4), Evidence: key(1)}
@@ -292,6 +293,17 @@ func belongings(t *testing.T, s profile.Store) {
 	check("an anchor", profile.Query{Anchors: []profile.ID{"B"}}, "[2]", "[]", "[B]")
 	check("a profile refused at others", profile.Query{Profiles: []profile.ID{"B"}}, "[2]", "[1 2 3 4]", "[B]")
 	check("a profile at which others were refused", profile.Query{Profiles: []profile.ID{"A"}}, "[1 2]", "[1]", "[A B]")
+}
+
+func tombstones(t *testing.T, s profile.Store) {
+	h := profile.Hash{1, 0xff}
+	first := profile.TombstoneRow{Hash: h, At: at(1)}
+	commit(t, s, profile.Batch{Tombstones: []profile.TombstoneRow{first, {Hash: profile.Hash{2}, At: at(2)}}})
+	q := profile.Query{Tombstones: []profile.Hash{h, {9}}}
+	equal(t, "tombstones", []profile.TombstoneRow{first}, load(t, s, q).Tombstones)
+	first.At, first.KeepOut = at(3), true
+	commit(t, s, profile.Batch{Tombstones: []profile.TombstoneRow{first}})
+	equal(t, "tombstones", []profile.TombstoneRow{first}, load(t, s, q).Tombstones)
 }
 
 func arrivals(t *testing.T, s profile.Store) {
