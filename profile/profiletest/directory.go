@@ -78,8 +78,8 @@ func state(t testing.TB, d *profile.Directory, events []profile.Event, withIDs b
 	seen := map[profile.ID]bool{}
 	for _, e := range events {
 		_, owner, err := d.Event(ctx, e.ID)
-		if errors.Is(err, profile.ErrGone) {
-			out = append(out, e.ID+" is gone")
+		if errors.Is(err, profile.ErrGone) || errors.Is(err, profile.ErrNotFound) {
+			out = append(out, fmt.Sprint(e.ID, err))
 			continue
 		}
 		if err != nil {
