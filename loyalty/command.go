@@ -11,8 +11,8 @@ import "time"
 type Command interface {
 	kind() Kind
 	key() string
-	// wants names what a decision reads, as far as that is known beforehand.
-	wants() (accounts []string, keys []string)
+	// wants adds what a decision reads, as far as that is known beforehand.
+	wants(*wanted)
 	content(*encoder)
 	check(*Config) error
 	decide(*desk, *Transaction) error
@@ -289,23 +289,45 @@ func (c Extend) key() string    { return c.Key }
 func (c Reinstate) key() string { return c.Key }
 func (sweep) key() string       { return "" }
 
-func (c Earn) wants() ([]string, []string)      { return []string{c.Account}, nil }
-func (c Vest) wants() ([]string, []string)      { return nil, []string{c.Award} }
-func (c Redeem) wants() ([]string, []string)    { return []string{c.Account}, nil }
-func (c Hold) wants() ([]string, []string)      { return []string{c.Account}, nil }
-func (c Capture) wants() ([]string, []string)   { return nil, []string{c.Hold} }
-func (c Release) wants() ([]string, []string)   { return nil, []string{c.Hold} }
-func (c Reverse) wants() ([]string, []string)   { return nil, []string{c.Of} }
-func (c Return) wants() ([]string, []string)    { return nil, []string{c.Award} }
-func (c Transfer) wants() ([]string, []string)  { return []string{c.From, c.To}, nil }
-func (c OpenPool) wants() ([]string, []string)  { return []string{c.Account}, nil }
-func (c Merge) wants() ([]string, []string)     { return []string{c.From, c.Into}, nil }
-func (c Split) wants() ([]string, []string)     { return nil, []string{c.Merge} }
-func (c Adjust) wants() ([]string, []string)    { return []string{c.Account}, nil }
-func (c Import) wants() ([]string, []string)    { return []string{c.Account}, nil }
-func (c Extend) wants() ([]string, []string)    { return []string{c.Account}, nil }
-func (c Reinstate) wants() ([]string, []string) { return []string{c.Account}, nil }
-func (c sweep) wants() ([]string, []string)     { return []string{c.account}, nil }
+func (c Earn) wants(w *wanted)      { w.account(c.Account) }
+func (c Vest) wants(w *wanted)      { w.key(c.Award) }
+func (c Redeem) wants(w *wanted)    { w.account(c.Account) }
+func (c Hold) wants(w *wanted)      { w.account(c.Account) }
+func (c Capture) wants(w *wanted)   { w.key(c.Hold) }
+func (c Release) wants(w *wanted)   { w.key(c.Hold) }
+func (c Reverse) wants(w *wanted)   { w.key(c.Of) }
+func (c Return) wants(w *wanted)    { w.key(c.Award) }
+func (c Transfer) wants(w *wanted)  { w.account(c.From); w.account(c.To) }
+func (c OpenPool) wants(w *wanted)  { w.account(c.Account) }
+func (c Merge) wants(w *wanted)     { w.account(c.From); w.account(c.Into) }
+func (c Split) wants(w *wanted)     { w.key(c.Merge) }
+func (c Adjust) wants(w *wanted)    { w.account(c.Account) }
+func (c Import) wants(w *wanted)    { w.account(c.Account) }
+func (c Extend) wants(w *wanted)    { w.account(c.Account) }
+func (c Reinstate) wants(w *wanted) { w.account(c.Account) }
+func (c sweep) wants(w *wanted)     { w.account(c.account) }
+
+// wanted is the accounts and the transaction that a command names.
+type wanted struct {
+	accounts [2]string
+	n        int
+	of       string
+}
+
+func (w *wanted) account(id string) {
+	w.accounts[w.n] = id
+	w.n++
+}
+
+func (w *wanted) key(k string) { w.of = k }
+
+// first names what the command is about.
+func (w *wanted) first() string {
+	if w.n > 0 {
+		return w.accounts[0]
+	}
+	return w.of
+}
 
 // firstErr returns the first error.
 func firstErr(errs ...error) error {

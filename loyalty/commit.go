@@ -14,6 +14,7 @@ type call struct {
 	cmd   Command
 	key   string
 	kind  Kind
+	wants wanted
 	print Fingerprint
 
 	transaction Transaction
@@ -40,6 +41,13 @@ type lane struct {
 	mu      sync.Mutex
 	leading bool
 	queue   []*call
+	// The leader's tools, used by one at a time.
+	desk     desk
+	batch    []*call
+	open     []*call
+	again    []*call
+	posted   []*call
+	postings []Posting
 	// cache holds accounts as of their last commit. A batch takes out those
 	// that it works on, so that nobody reads them half done.
 	cache map[string]*state
@@ -134,23 +142,26 @@ func (ln *lane) pass() {
 func (ln *lane) lead(ctx context.Context) {
 	ln.mu.Lock()
 	n := min(len(ln.queue), ln.ledger.cfg.Batch)
-	batch := slices.Clone(ln.queue[:n])
+	batch := append(ln.batch[:0], ln.queue[:n]...)
 	ln.queue = slices.Delete(ln.queue, 0, n)
 	ln.mu.Unlock()
 
-	ln.process(context.WithoutCancel(ctx), batch)
+	if ctx.Done() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	ln.process(ctx, batch)
 
 	ln.mu.Lock()
 	for _, c := range batch {
 		c.finished = true
-	}
-	ln.pass()
-	ln.mu.Unlock()
-	for _, c := range batch {
 		if c.wake != nil {
 			c.wake <- false
 		}
 	}
+	clear(batch)
+	ln.batch = batch[:0]
+	ln.pass()
+	ln.mu.Unlock()
 }
 
 // fence returns once everything that was on its way in the lane is written.
@@ -173,18 +184,18 @@ const maxTries = 256
 // process carries out a batch: load what is missing, decide, commit, and again
 // for the commands that lacked something or lost a race.
 func (ln *lane) process(ctx context.Context, batch []*call) {
-	l := ln.ledger
-	d := &desk{
-		cfg: &l.cfg, now: l.now(), after: time.UnixMicro(l.known.Load() + 1).UTC(),
-		states: make(map[string]*state), fresh: make(map[string]bool),
-	}
-	ln.borrow(d, batch)
+	l, d := ln.ledger, &ln.desk
+	d.begin(l.now(), time.UnixMicro(l.known.Load()+1).UTC())
+	open := ln.open[:0]
 	for _, c := range batch {
-		if c.cmd != nil {
-			d.require(c, c.uncertain != nil || l.bound)
+		if c.cmd != nil { // not a fence
+			open = append(open, c)
 		}
 	}
-	open := slices.DeleteFunc(slices.Clone(batch), func(c *call) bool { return c.cmd == nil })
+	ln.borrow(d, open)
+	for _, c := range open {
+		d.require(c, l.bound)
+	}
 	for len(open) > 0 {
 		if err := ln.fetch(ctx, d); err != nil {
 			for _, c := range open {
@@ -195,50 +206,46 @@ func (ln *lane) process(ctx context.Context, batch []*call) {
 			}
 			break
 		}
-		open = ln.round(ctx, d, open)
+		again := ln.round(ctx, d, open)
+		ln.again, open = open[:0], again
 	}
+	ln.open = open[:0]
 	ln.giveBack(d)
 }
 
 // require asks for what a command is known to need, and for its key where that
 // must be certain beforehand.
 func (d *desk) require(c *call, certain bool) {
-	accounts, keys := c.cmd.wants()
-	for _, id := range accounts {
+	for _, id := range c.wants.accounts[:c.wants.n] {
 		if _, ok := d.states[id]; !ok {
 			certain = true
-			if !slices.ContainsFunc(d.need.Accounts, func(w Want) bool { return w.Account == id }) {
-				d.need.Accounts = append(d.need.Accounts, Want{Account: id})
-			}
+			d.needAccount(id)
 		}
 	}
-	if len(keys) > 0 {
+	if c.wants.of != "" {
 		certain = true
+		d.needKey(c.wants.of)
 	}
 	if certain && c.key != "" {
-		keys = append(keys, c.key)
-	}
-	for _, k := range keys {
-		if _, ok := d.recorded[k]; !ok && !slices.Contains(d.need.Keys, k) {
-			d.need.Keys = append(d.need.Keys, k)
-		}
+		d.needKey(c.key)
 	}
 }
 
-// borrow takes the accounts of a batch out of the cache.
+// borrow takes the accounts of a batch out of the cache, in that nobody else
+// looks at them until they are given back.
 func (ln *lane) borrow(d *desk, batch []*call) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	for _, c := range batch {
 		// A sweep acts on what the store says, not on what was so once.
-		if c.cmd == nil || c.kind == KindExpire {
+		if c.kind == KindExpire {
 			continue
 		}
-		accounts, _ := c.cmd.wants()
-		for _, id := range accounts {
-			if s, ok := ln.cache[id]; ok {
+		for _, id := range c.wants.accounts[:c.wants.n] {
+			if s, ok := ln.cache[id]; ok && !s.busy {
+				s.busy = true
 				d.states[id] = s
-				delete(ln.cache, id)
+				d.borrowed = append(d.borrowed, s)
 			}
 		}
 	}
@@ -252,13 +259,22 @@ func (ln *lane) giveBack(d *desk) {
 	}
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
+	for _, s := range d.borrowed {
+		s.busy = false
+		if d.states[s.ID] != s { // copied, or no longer believed
+			delete(ln.cache, s.ID)
+		}
+	}
 	for id, s := range d.states {
 		// Where a merged account leads is asked of the store each time.
 		if s.Seq == 0 || s.MergedInto != "" {
+			delete(ln.cache, id)
 			continue
 		}
-		clear(s.closed)
-		ln.cache[id] = s
+		s.closed.clear()
+		if ln.cache[id] != s {
+			ln.cache[id] = s
+		}
 	}
 	ln.evict(limit)
 }
@@ -271,7 +287,7 @@ func (ln *lane) keep(s *state) {
 	}
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
-	if old, ok := ln.cache[s.ID]; !ok || old.Seq < s.Seq {
+	if old, ok := ln.cache[s.ID]; !ok || !old.busy && old.Seq < s.Seq {
 		ln.cache[s.ID] = s
 	}
 	ln.evict(limit)
@@ -279,11 +295,17 @@ func (ln *lane) keep(s *state) {
 
 // evict drops accounts by no particular order until the cache is in its bounds.
 func (ln *lane) evict(limit int) {
-	for id := range ln.cache {
-		if len(ln.cache) <= limit/len(ln.ledger.lanes)+1 {
+	limit = limit/len(ln.ledger.lanes) + 1
+	if len(ln.cache) <= limit {
+		return
+	}
+	for id, s := range ln.cache {
+		if s.busy {
+			continue
+		}
+		if delete(ln.cache, id); len(ln.cache) <= limit {
 			return
 		}
-		delete(ln.cache, id)
 	}
 }
 
@@ -333,8 +355,8 @@ func (ln *lane) fetch(ctx context.Context, d *desk) error {
 // round decides every open call, commits what was decided, and returns the
 // calls that need another round.
 func (ln *lane) round(ctx context.Context, d *desk, open []*call) []*call {
-	var again, posted []*call
-	var postings []Posting
+	again, posted, postings := ln.again[:0], ln.posted[:0], ln.postings[:0]
+	d.txs, d.changes, d.rows = d.txs[:0], d.changes[:0], d.rows[:0]
 	for _, c := range open {
 		if c.key != "" && slices.ContainsFunc(posted, func(p *call) bool { return p.key == c.key }) {
 			again = append(again, c)
@@ -375,6 +397,9 @@ func (ln *lane) round(ctx context.Context, d *desk, open []*call) []*call {
 			d.require(c, true)
 		}
 	}
+	clear(posted)
+	clear(postings)
+	ln.posted, ln.postings = posted[:0], postings[:0]
 	return again
 }
 
@@ -464,7 +489,7 @@ func (ln *lane) look(ctx context.Context, account string, f func(*state)) error 
 	var have uint64
 	ln.mu.Lock()
 	s, cached := ln.cache[account]
-	if cached {
+	if cached = cached && !s.busy; cached {
 		have = s.Seq
 	}
 	ln.mu.Unlock()
@@ -483,7 +508,7 @@ func (ln *lane) look(ctx context.Context, account string, f func(*state)) error 
 		return nil
 	}
 	ln.mu.Lock()
-	if s, ok := ln.cache[account]; ok && s.Seq == have {
+	if s, ok := ln.cache[account]; ok && !s.busy && s.Seq == have {
 		f(s)
 		ln.mu.Unlock()
 		return nil

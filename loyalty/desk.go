@@ -19,6 +19,8 @@ type desk struct {
 	buf   encoder
 
 	states map[string]*state
+	// borrowed are the states that are in the lane's cache.
+	borrowed []*state
 	// fresh accounts are known to be as the store has them; the others come
 	// from the cache and may be behind another process.
 	fresh    map[string]bool
@@ -27,6 +29,11 @@ type desk struct {
 
 	// need is what the decisions of this round lacked.
 	need Query
+
+	// Rows of this round's postings lie in common arrays.
+	txs     []Transaction
+	changes []AccountChange
+	rows    []Lot
 
 	// Of the command at hand: copies of accounts in which something fell due,
 	// what was recorded of that, and every account opened.
@@ -38,6 +45,28 @@ type desk struct {
 
 // errNeed says that a decision needs more to be loaded; desk.need names it.
 var errNeed = errors.New("loyalty: more must be loaded")
+
+// begin clears the desk for a batch.
+func (d *desk) begin(now, after time.Time) {
+	d.now, d.after = now, after
+	clear(d.states)
+	clear(d.fresh)
+	clear(d.borrowed)
+	d.borrowed = d.borrowed[:0]
+	d.recorded, d.lots, d.need = nil, nil, Query{}
+}
+
+func (d *desk) needAccount(id string) {
+	if !slices.ContainsFunc(d.need.Accounts, func(w Want) bool { return w.Account == id }) {
+		d.need.Accounts = append(d.need.Accounts, Want{Account: id})
+	}
+}
+
+func (d *desk) needKey(key string) {
+	if _, ok := d.recorded[key]; !ok && !slices.Contains(d.need.Keys, key) {
+		d.need.Keys = append(d.need.Keys, key)
+	}
+}
 
 // account is an account as it is now, with what is due recorded; t gets a link to it.
 func (d *desk) account(t *Transaction, id string) (*state, error) {
@@ -80,10 +109,11 @@ func (d *desk) find(id string) (*state, error) {
 	}
 	s, ok := d.states[id]
 	if !ok {
-		if !slices.ContainsFunc(d.need.Accounts, func(w Want) bool { return w.Account == id }) {
-			d.need.Accounts = append(d.need.Accounts, Want{Account: id})
-		}
+		d.needAccount(id)
 		return nil, errNeed
+	}
+	for _, u := range s.units {
+		u.at(d.now)
 	}
 	if !s.due().After(d.now) {
 		s = s.clone()
@@ -100,9 +130,7 @@ func (d *desk) find(id string) (*state, error) {
 func (d *desk) transaction(key string) (*Recorded, error) {
 	r, ok := d.recorded[key]
 	if !ok {
-		if !slices.Contains(d.need.Keys, key) {
-			d.need.Keys = append(d.need.Keys, key)
-		}
+		d.needKey(key)
 		return nil, errNeed
 	}
 	if r == nil {
@@ -179,14 +207,14 @@ func (u *unitState) open() []slot {
 func (d *desk) decide(c *call) (posting Posting, err error) {
 	d.settled, d.touched, d.before = d.settled[:0], d.touched[:0], d.before[:0]
 	clear(d.due)
-	t := Transaction{Key: c.key, Kind: c.kind, Effective: d.now, Fingerprint: c.print}
-	if err := c.cmd.decide(d, &t); err != nil {
+	t := &c.transaction
+	*t = Transaction{Key: c.key, Kind: c.kind, Effective: d.now, Fingerprint: c.print}
+	if err := c.cmd.decide(d, t); err != nil {
 		return Posting{}, err
 	}
-	d.finish(&t)
-	posting = d.post(&t)
-	c.transaction = t
-	c.balances = d.balances(&t)
+	d.finish(t)
+	posting = d.post(t)
+	c.balances = d.balances(t)
 	return posting, nil
 }
 
@@ -196,7 +224,7 @@ func (d *desk) settleOnly(id string, upTo time.Time) (Posting, error) {
 	clear(d.due)
 	s, ok := d.states[id]
 	if !ok {
-		d.need.Accounts = append(d.need.Accounts, Want{Account: id})
+		d.needAccount(id)
 		return Posting{}, errNeed
 	}
 	if s.due().After(upTo) {
@@ -232,19 +260,15 @@ func (d *desk) finish(t *Transaction) {
 // post is the posting of what was decided. It takes the settled copies over.
 func (d *desk) post(t *Transaction) Posting {
 	p := Posting{Program: d.cfg.Program}
-	n := len(d.settled)
+	txs, changes, rows := len(d.txs), len(d.changes), len(d.rows)
+	d.txs = append(d.txs, d.settled...)
 	if t != nil {
-		n++
+		d.txs = append(d.txs, *t)
 	}
-	p.Transactions = append(make([]Transaction, 0, n), d.settled...)
-	if t != nil {
-		p.Transactions = append(p.Transactions, *t)
-	}
-	p.Accounts = make([]AccountChange, 0, len(d.touched))
 	for i, s := range d.touched {
-		p.Accounts = append(p.Accounts, AccountChange{Expect: d.before[i].Seq, Before: d.before[i].Hash, Account: s.head()})
+		d.changes = append(d.changes, AccountChange{Expect: d.before[i].Seq, Before: d.before[i].Hash, Account: s.head()})
 		for _, l := range s.dirtyLots {
-			p.Lots = append(p.Lots, *l)
+			d.rows = append(d.rows, *l)
 		}
 		for _, h := range s.dirtyHolds {
 			p.Holds = append(p.Holds, *copyHold(h))
@@ -252,6 +276,7 @@ func (d *desk) post(t *Transaction) Posting {
 		s.dirtyLots, s.dirtyHolds = s.dirtyLots[:0], s.dirtyHolds[:0]
 		d.states[s.ID] = s
 	}
+	p.Transactions, p.Accounts, p.Lots = slices.Clip(d.txs[txs:]), slices.Clip(d.changes[changes:]), slices.Clip(d.rows[rows:])
 	for i := range p.Transactions {
 		d.learn(&p.Transactions[i])
 	}

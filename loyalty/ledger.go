@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -154,6 +155,8 @@ type Ledger struct {
 	bound bool
 	// known is the latest Known, in Unix microseconds, that a read was answered for.
 	known *atomic.Int64
+	// calls and buffers, encoders for fingerprints, are used again.
+	calls, buffers sync.Pool
 }
 
 // New makes a ledger.
@@ -167,7 +170,9 @@ func New(cfg Config) (*Ledger, error) {
 func newLedger(cfg Config, bound bool) *Ledger {
 	l := &Ledger{cfg: cfg, store: cfg.Store, bound: bound, known: new(atomic.Int64)}
 	for range cfg.Lanes {
-		l.lanes = append(l.lanes, &lane{ledger: l, cache: make(map[string]*state)})
+		ln := &lane{ledger: l, cache: make(map[string]*state)}
+		ln.desk = desk{cfg: &l.cfg, states: make(map[string]*state), fresh: make(map[string]bool)}
+		l.lanes = append(l.lanes, ln)
 	}
 	return l
 }
@@ -214,7 +219,10 @@ func (l *Ledger) Post(ctx context.Context, cmd Command) (Receipt, error) {
 	if err := l.laneOf(cmd).run(ctx, c); err != nil {
 		return Receipt{}, err
 	}
-	return l.receipt(ctx, c)
+	r, err := l.receipt(ctx, c)
+	*c = call{}
+	l.calls.Put(c)
+	return r, err
 }
 
 // PostBatch carries out many commands in as few commits as it can. Receipts and
@@ -261,9 +269,19 @@ func (l *Ledger) prepare(cmd Command) (*call, error) {
 	if err := cmd.check(&l.cfg); err != nil {
 		return nil, err
 	}
-	var stack [256]byte
-	buf := encoder{b: stack[:0]}
-	return &call{cmd: cmd, key: cmd.key(), kind: cmd.kind(), print: fingerprint(cmd.kind(), cmd, &buf)}, nil
+	c, ok := l.calls.Get().(*call)
+	if !ok {
+		c = new(call)
+	}
+	c.cmd, c.key, c.kind = cmd, cmd.key(), cmd.kind()
+	cmd.wants(&c.wants)
+	buf, ok := l.buffers.Get().(*encoder)
+	if !ok {
+		buf = new(encoder)
+	}
+	c.print = fingerprint(c.kind, cmd, buf)
+	l.buffers.Put(buf)
+	return c, nil
 }
 
 // laneIndex spreads commands over lanes by the account or transaction that they name first.
@@ -271,15 +289,9 @@ func (l *Ledger) laneIndex(cmd Command) int {
 	if len(l.lanes) == 1 {
 		return 0
 	}
-	accounts, keys := cmd.wants()
-	name := ""
-	switch {
-	case len(accounts) > 0:
-		name = accounts[0]
-	case len(keys) > 0:
-		name = keys[0]
-	}
-	return l.laneOfAccount(name)
+	var w wanted
+	cmd.wants(&w)
+	return l.laneOfAccount(w.first())
 }
 
 func (l *Ledger) laneOfAccount(id string) int {
@@ -333,7 +345,9 @@ func (l *Ledger) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 		groups := make([][]*call, len(l.lanes))
 		for _, a := range due {
 			i := l.laneOfAccount(a.ID)
-			groups[i] = append(groups[i], &call{cmd: sweep{a.ID, now}, kind: KindExpire})
+			c := &call{cmd: sweep{a.ID, now}, kind: KindExpire}
+			c.cmd.wants(&c.wants)
+			groups[i] = append(groups[i], c)
 		}
 		for i, g := range groups {
 			for _, err := range l.lanes[i].runAll(ctx, g) {

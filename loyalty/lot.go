@@ -139,3 +139,60 @@ type Pin struct {
 
 // Open is what the hold still sets aside.
 func (h *Reservation) Open() int64 { return h.Amount - h.Captured - h.Released }
+
+// indexFrom is the number of lots from which a search by ID pays for an index.
+const indexFrom = 24
+
+// lotSet finds lots by ID, with an index once there are many.
+type lotSet struct {
+	lots  []*Lot
+	index map[string]int
+}
+
+func (s *lotSet) find(id string) int {
+	if s.index != nil {
+		if i, ok := s.index[id]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := len(s.lots) - 1; i >= 0; i-- {
+		if s.lots[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (s *lotSet) put(l *Lot) {
+	s.lots = append(s.lots, l)
+	switch {
+	case s.index != nil:
+		s.index[l.ID] = len(s.lots) - 1
+	case len(s.lots) == indexFrom:
+		s.index = make(map[string]int, 2*indexFrom)
+		for i, l := range s.lots {
+			s.index[l.ID] = i
+		}
+	}
+}
+
+func (s *lotSet) remove(i int) *Lot {
+	l, last := s.lots[i], len(s.lots)-1
+	s.lots[i] = s.lots[last]
+	s.lots[last] = nil
+	s.lots = s.lots[:last]
+	if s.index != nil {
+		delete(s.index, l.ID)
+		if i < last {
+			s.index[s.lots[i].ID] = i
+		}
+	}
+	return l
+}
+
+// clear removes all lots and keeps the room.
+func (s *lotSet) clear() {
+	clear(s.lots)
+	s.lots, s.index = s.lots[:0], nil
+}

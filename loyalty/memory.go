@@ -42,54 +42,6 @@ type memoryAccount struct {
 	transactions []*Transaction
 }
 
-// lotSet finds lots by ID, with an index once there are many.
-type lotSet struct {
-	lots  []*Lot
-	index map[string]int
-}
-
-func (s *lotSet) find(id string) int {
-	if s.index != nil {
-		if i, ok := s.index[id]; ok {
-			return i
-		}
-		return -1
-	}
-	for i := len(s.lots) - 1; i >= 0; i-- {
-		if s.lots[i].ID == id {
-			return i
-		}
-	}
-	return -1
-}
-
-func (s *lotSet) put(l *Lot) {
-	s.lots = append(s.lots, l)
-	switch {
-	case s.index != nil:
-		s.index[l.ID] = len(s.lots) - 1
-	case len(s.lots) == indexFrom:
-		s.index = make(map[string]int, 2*indexFrom)
-		for i, l := range s.lots {
-			s.index[l.ID] = i
-		}
-	}
-}
-
-func (s *lotSet) remove(i int) *Lot {
-	l, last := s.lots[i], len(s.lots)-1
-	s.lots[i] = s.lots[last]
-	s.lots[last] = nil
-	s.lots = s.lots[:last]
-	if s.index != nil {
-		delete(s.index, l.ID)
-		if i < last {
-			s.index[s.lots[i].ID] = i
-		}
-	}
-	return l
-}
-
 func (s *MemoryStore) program(name string) *memoryProgram {
 	p, ok := s.programs[name]
 	if !ok {
@@ -198,6 +150,24 @@ func copyTransaction(t *Transaction) Transaction {
 	return c
 }
 
+// record is a transaction with room beside it for what most have: one award to
+// one account is one allocation.
+type record struct {
+	Transaction
+	entries [2]Entry
+	opens   [1]Lot
+	links   [1]Link
+}
+
+func newRecord(t *Transaction) *Transaction {
+	r := &record{Transaction: *t}
+	r.Entries = append(r.entries[:0], t.Entries...)
+	r.Opens = append(r.opens[:0], t.Opens...)
+	r.Links = append(r.links[:0], t.Links...)
+	r.Changes = slices.Clone(t.Changes)
+	return &r.Transaction
+}
+
 // Commit implements [Store].
 func (s *MemoryStore) Commit(ctx context.Context, postings []Posting) []error {
 	errs := make([]error, len(postings))
@@ -247,14 +217,14 @@ func (p *memoryProgram) commit(post *Posting) error {
 		p.accounts[post.Holds[i].Account].hold(&post.Holds[i])
 	}
 	for i := range post.Transactions {
-		t := copyTransaction(&post.Transactions[i])
-		p.keys[t.Key] = &t
+		t := newRecord(&post.Transactions[i])
+		p.keys[t.Key] = t
 		if t.Of != "" {
-			p.followers[t.Of] = append(p.followers[t.Of], &t)
+			p.followers[t.Of] = append(p.followers[t.Of], t)
 		}
 		for _, l := range t.Links {
 			a := p.accounts[l.Account]
-			a.transactions = append(a.transactions, &t)
+			a.transactions = append(a.transactions, t)
 		}
 	}
 	for i := range post.Bindings {

@@ -13,10 +13,12 @@ type state struct {
 	zone  *time.Location
 	units []*unitState
 	holds []*Reservation
-	// index finds lots by ID once there are many; closed keeps the lots with
-	// nothing remaining that a batch of commands touches.
-	index  map[string]*Lot
-	closed map[string]*Lot
+	// open finds the lots of all units by ID; closed keeps the lots with nothing
+	// remaining that a batch of commands touches.
+	open   lotSet
+	closed lotSet
+	// busy is set while a batch works on a state that is in a cache.
+	busy bool
 
 	dirtyLots  []*Lot
 	dirtyHolds []*Reservation
@@ -49,6 +51,7 @@ func load(c Contents, zone *time.Location) *state {
 	s.sortUnits()
 	for i := range c.Lots {
 		u := s.unit(c.Lots[i].Unit)
+		s.open.put(&c.Lots[i])
 		u.insert(&c.Lots[i], zone)
 	}
 	for i := range c.Holds {
@@ -70,18 +73,16 @@ func (s *state) clone() *state {
 		for i, sl := range u.lots {
 			lot := *sl.lot
 			v.lots[i] = slot{sl.expires, &lot}
+			c.open.put(&lot)
 		}
 		c.units = append(c.units, &v)
 	}
 	for _, h := range s.holds {
 		c.holds = append(c.holds, copyHold(h))
 	}
-	if s.closed != nil {
-		c.closed = make(map[string]*Lot, len(s.closed))
-		for id, l := range s.closed {
-			lot := *l
-			c.closed[id] = &lot
-		}
+	for _, l := range s.closed.lots {
+		lot := *l
+		c.closed.put(&lot)
 	}
 	return c
 }
@@ -118,49 +119,25 @@ func (s *state) sortUnits() {
 	slices.SortFunc(s.units, func(a, b *unitState) int { return compareText(string(a.Unit), string(b.Unit)) })
 }
 
-// indexFrom is the number of lots from which a search by ID pays for an index.
-const indexFrom = 24
-
 // lot finds a lot by ID, open or touched; nil for none.
 func (s *state) lot(id string) *Lot {
-	if l, ok := s.closed[id]; ok {
-		return l
+	if i := s.open.find(id); i >= 0 {
+		return s.open.lots[i]
 	}
-	if s.index != nil {
-		return s.index[id]
-	}
-	n := 0
-	for _, u := range s.units {
-		n += len(u.lots)
-	}
-	if n >= indexFrom {
-		s.index = make(map[string]*Lot, 2*n)
-		for _, u := range s.units {
-			for _, sl := range u.lots {
-				s.index[sl.lot.ID] = sl.lot
-			}
-		}
-		return s.index[id]
-	}
-	for _, u := range s.units {
-		for _, sl := range u.lots {
-			if sl.lot.ID == id {
-				return sl.lot
-			}
-		}
+	if i := s.closed.find(id); i >= 0 {
+		return s.closed.lots[i]
 	}
 	return nil
 }
 
 // remember takes in a closed lot that a command is about, unless the state
 // already knows a newer row of it.
-func (s *state) remember(l Lot) {
-	if s.lot(l.ID) == nil {
-		if s.closed == nil {
-			s.closed = make(map[string]*Lot)
-		}
-		s.closed[l.ID] = &l
+func (s *state) remember(l Lot) *Lot {
+	if known := s.lot(l.ID); known != nil {
+		return known
 	}
+	s.closed.put(&l)
+	return &l
 }
 
 func (s *state) hold(key string) *Reservation {
@@ -218,6 +195,7 @@ func (u *unitState) at(now time.Time) {
 	if now.Before(u.asOf) || !now.Before(u.vests) {
 		u.recount(now)
 	}
+	u.asOf = now // nothing vests in between
 }
 
 // available is what can be spent at an instant: usable, less what holds pin,
@@ -263,16 +241,13 @@ func (s *state) edit(id string, change func(*Lot)) {
 	}
 	switch {
 	case l.Remaining == 0 && before != 0:
-		delete(s.index, id)
-		if s.closed == nil {
-			s.closed = make(map[string]*Lot)
-		}
-		s.closed[id] = l
-	case l.Remaining != 0 && (before == 0 || moved):
-		delete(s.closed, id)
-		if s.index != nil {
-			s.index[id] = l
-		}
+		s.open.remove(s.open.find(id))
+		s.closed.put(l)
+	case l.Remaining != 0 && before == 0:
+		s.closed.remove(s.closed.find(id))
+		s.open.put(l)
+		u.insert(l, s.zone)
+	case l.Remaining != 0 && moved:
 		u.insert(l, s.zone)
 	}
 	if l.Remaining != 0 {
@@ -287,8 +262,7 @@ func (s *state) edit(id string, change func(*Lot)) {
 func (s *state) apply(t *Transaction) {
 	for i := range t.Opens {
 		if t.Opens[i].Account == s.ID {
-			s.remember(t.Opens[i])
-			s.dirtyLots = append(s.dirtyLots, s.lot(t.Opens[i].ID))
+			s.dirtyLots = append(s.dirtyLots, s.remember(t.Opens[i]))
 		}
 	}
 	for i := 0; i+1 < len(t.Entries); i += 2 {

@@ -186,9 +186,9 @@ func (l *Ledger) beyond(ctx context.Context, stored *state, finding error) error
 
 // verifyClosed compares the rows of lots that are used up.
 func (l *Ledger) verifyClosed(ctx context.Context, s *state) error {
-	ids := make([]LotKey, 0, len(s.closed))
-	for id := range s.closed {
-		ids = append(ids, LotKey{s.ID, id})
+	ids := make([]LotKey, 0, len(s.closed.lots))
+	for _, l := range s.closed.lots {
+		ids = append(ids, LotKey{s.ID, l.ID})
 	}
 	slices.SortFunc(ids, func(a, b LotKey) int { return compareText(a.Lot, b.Lot) })
 	for part := range slices.Chunk(ids, page) {
@@ -206,7 +206,7 @@ func (l *Ledger) verifyClosed(ctx context.Context, s *state) error {
 			rows[a.Lots[i].ID] = &a.Lots[i]
 		}
 		for _, k := range part {
-			if row := rows[k.Lot]; row == nil || !sameLot(row, s.closed[k.Lot]) {
+			if row := rows[k.Lot]; row == nil || !sameLot(row, s.lot(k.Lot)) {
 				return &TamperError{Account: s.ID, Problem: "lot " + k.Lot + " is not what its transactions made of it"}
 			}
 		}
