@@ -1,4 +1,4 @@
-package readme
+package house_test
 
 import (
 	"io/fs"
@@ -63,27 +63,33 @@ func contains(text, part []string) bool {
 	return false
 }
 
+// root is the repository, snippets the package that holds the README's code.
+var (
+	root     = filepath.Join("..", "..")
+	snippets = filepath.Join(root, "examples", "readme")
+)
+
 func readme(t *testing.T) string {
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
 	return string(text)
 }
 
-// Whatever Go code the README shows is in a file here, line by line, and so
-// compiled, vetted and run.
-func TestSnippetsAreTheFilesHere(t *testing.T) {
+// Whatever Go code the README shows is in a file of examples/readme, line by
+// line, and so compiled, vetted and run there.
+func TestReadmeShowsCodeThatRuns(t *testing.T) {
 	files := map[string][]string{}
-	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".go" || path == "readme_test.go" {
+	require.NoError(t, filepath.WalkDir(snippets, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
 			return err
 		}
 		text, err := os.ReadFile(path)
 		files[path] = bare(lines(string(text)))
 		return err
 	}))
-	snippets := blocks(t, readme(t), "go")
-	require.NotEmpty(t, snippets)
-	for _, s := range snippets {
+	shown := blocks(t, readme(t), "go")
+	require.NotEmpty(t, shown)
+	for _, s := range shown {
 		found := false
 		for _, text := range files {
 			found = found || contains(text, bare(s.text))
@@ -92,15 +98,15 @@ func TestSnippetsAreTheFilesHere(t *testing.T) {
 	}
 }
 
-func TestQuickStartIsAWholeProgram(t *testing.T) {
-	program, err := os.ReadFile(filepath.Join("quickstart", "main.go"))
+func TestReadmeQuickStartIsAWholeProgram(t *testing.T) {
+	program, err := os.ReadFile(filepath.Join(snippets, "quickstart", "main.go"))
 	require.NoError(t, err)
 	want := lines(string(program))
 	require.LessOrEqual(t, len(want), 60)
 	require.True(t, slices.ContainsFunc(blocks(t, readme(t), "go"), func(b block) bool { return slices.Equal(b.text, want) }))
 }
 
-func TestCommandsStandAlone(t *testing.T) {
+func TestReadmeCommandsStandAlone(t *testing.T) {
 	var commands []string
 	for _, b := range blocks(t, readme(t), "sh") {
 		commands = append(commands, b.text...)
