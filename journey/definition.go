@@ -66,6 +66,7 @@ type edge struct {
 	wait    wait
 	cond    *Cond
 	do      []action
+	words   string // what takes it
 }
 
 // wait is a compiled waitSpec.
@@ -296,6 +297,7 @@ func (d *Definition) number() {
 	add := func(list []edge) {
 		for i := range list {
 			list[i].id = len(d.edges)
+			list[i].words = list[i].label()
 			d.edges = append(d.edges, &list[i])
 		}
 	}

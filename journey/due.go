@@ -3,10 +3,7 @@ package journey
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"time"
-
-	"github.com/cxkit/cxkit/profile"
 )
 
 // Progress counts what a run did.
@@ -114,29 +111,16 @@ func (e *Engine) fire(ctx context.Context, row *InstanceRow, now time.Time, p *P
 func (e *Engine) fail(ctx context.Context, row *InstanceRow, now time.Time, cause error) error {
 	row.Attempts++
 	row.Error = cause.Error()
-	row.Wake = now.Add(e.backoff(row.Instance.ID, row.Attempts))
+	row.Wake = now.Add(e.retries.after(row.Instance.ID, row.Attempts))
 	r := Record{
 		Instance: row.Instance.ID, Journey: row.Instance.Journey, Customer: row.Instance.Customer,
 		At: now, Kind: ErrorRecord, Cause: "a step failed", Detail: row.Error,
 	}
-	if row.Attempts >= e.cfg.MaxAttempts {
+	if row.Attempts >= e.retries.attempts {
 		row.Dead, row.Wake = true, time.Time{}
 		r.Cause = "given up"
 	}
 	return e.store.Commit(ctx, &Batch{Instances: []InstanceRow{*row}, History: []Record{r}})
-}
-
-// backoff is the wait before the next attempt.
-func (e *Engine) backoff(key string, attempts int) time.Duration {
-	d := e.cfg.Backoff << min(attempts-1, 10)
-	if limit := 1000 * e.cfg.Backoff; d > limit || d <= 0 {
-		d = limit
-	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key))
-	_, _ = h.Write([]byte{byte(attempts)})
-	quarter := int64(d / 4)
-	return (d + time.Duration(int64(h.Sum32())%(quarter+1)) - d/8).Truncate(time.Microsecond)
 }
 
 // carry brings one claimed effect forward.
@@ -185,7 +169,7 @@ func (e *Engine) carry(ctx context.Context, er *EffectRow, now time.Time, p *Pro
 		}
 	}
 	call, cancel := context.WithTimeout(ctx, port.Timeout)
-	answer := port.Handle(call, e.dispatch(er, now))
+	answer := port.Handle(call, dispatchOf(er, now))
 	cancel()
 	return e.settle(context.WithoutCancel(ctx), er, answer, now, p)
 }
@@ -198,9 +182,9 @@ func (e *Engine) portOf(er *EffectRow) (Port, bool) {
 	return e.port(er.Effect.Kind, er.Effect.Name)
 }
 
-// dispatch is the call of an effect. A message that another channel has refused
+// dispatchOf is the call of an effect. A message that another channel has refused
 // goes out under a key of its own, because both may be behind one provider.
-func (e *Engine) dispatch(er *EffectRow, now time.Time) Dispatch {
+func dispatchOf(er *EffectRow, now time.Time) Dispatch {
 	key := er.Effect.Key
 	if er.Effect.Kind == MessageEffect && len(er.Refused) > 0 {
 		key += "." + er.Decision.Channel
@@ -238,39 +222,27 @@ func effectOwner(er *EffectRow) *Instance {
 
 // settle stores how a call went and tells the instance.
 func (e *Engine) settle(ctx context.Context, er *EffectRow, a Answer, now time.Time, p *Progress) error {
+	port, ok := e.portOf(er)
 	next := *er
-	next.Detail, next.Wake, next.Doubtful = a.detail, time.Time{}, false
-	if er.Doubtful && a.result == answerLater {
-		a.result = answerUnclear // this call did nothing, but an earlier one may have
-	}
-	retry := func() {
-		next.Wake = now.Add(max(a.after, e.backoff(er.Effect.Key, er.Attempts))).Truncate(time.Microsecond)
-	}
-	count := &p.Confirmed
-	switch a.result {
-	case answerConfirmed:
-		next.State = Confirmed
-	case answerRejected:
-		next.State, count = Rejected, &p.Rejected
-		if er.Effect.Kind == MessageEffect {
-			next.Refused = append(next.Refused[:len(next.Refused):len(next.Refused)], er.Decision.Channel)
-			if len(next.Refused) < len(er.Effect.Channels) {
-				next.State, next.Wake = Pending, now
-			}
-		}
-	case answerLater:
-		next.State, count = Pending, &p.Retried
-		if retry(); er.Attempts >= e.cfg.MaxAttempts {
-			next.State, next.Wake, count = Dead, time.Time{}, &p.Dead
-		}
-	default:
-		next.State, next.Doubtful, count = Uncertain, true, &p.Uncertain
-		if port, ok := e.portOf(er); ok && port.HonorsKeys && er.Attempts < e.cfg.MaxAttempts {
-			retry()
-		}
-	}
-	*count++
+	e.retries.settled(&next, a, now, ok && port.HonorsKeys)
+	p.count(&next)
 	return e.finish(ctx, &next, now)
+}
+
+// count counts an effect that has come out of its lease.
+func (p *Progress) count(er *EffectRow) {
+	switch er.State {
+	case Confirmed:
+		p.Confirmed++
+	case Rejected:
+		p.Rejected++
+	case Uncertain:
+		p.Uncertain++
+	case Dead:
+		p.Dead++
+	default:
+		p.Retried++
+	}
 }
 
 // finish stores an effect that has come out of its lease, the reservation that
@@ -289,7 +261,9 @@ func (e *Engine) finish(ctx context.Context, er *EffectRow, now time.Time) error
 		u := e.unit(now, &Found{Contact: f.Contact})
 		u.putEffect(*er, effectOwner(er), now)
 		if er.Effect.Kind == MessageEffect {
-			u.settleContact(er)
+			if row, changed := er.release(u.contact.Row); changed {
+				u.setContact(row)
+			}
 		}
 		if f.Instance != nil {
 			u.rows = append(u.rows, f.Instance)
@@ -311,12 +285,7 @@ var errLost = errors.New("journey: lease lost")
 
 // startChild starts the journey that an effect names.
 func (e *Engine) startChild(ctx context.Context, er *EffectRow, now time.Time, p *Progress) error {
-	f := &er.Effect
-	x := Input{
-		ID: f.Key, Kind: CallInput, Name: f.Name, Customer: f.Customer, Time: f.At, Received: now,
-		Mode: f.Mode, Brand: f.Brand, Props: f.Args,
-	}
-	receipt, err := e.ingest(ctx, x, f.Instance)
+	receipt, err := e.ingest(ctx, childInput(&er.Effect, now), er.Effect.Instance)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -331,27 +300,36 @@ func (e *Engine) startChild(ctx context.Context, er *EffectRow, now time.Time, p
 	return e.settle(ctx, er, answer, now, p)
 }
 
+// childInput starts the journey that an effect names.
+func childInput(f *Effect, now time.Time) Input {
+	return Input{
+		ID: f.Key, Kind: CallInput, Name: f.Name, Customer: f.Customer, Time: f.At, Received: now,
+		Mode: f.Mode, Brand: f.Brand, Props: f.Args,
+	}
+}
+
+// returnInput tells an instance how the journey that it started ended.
+func returnInput(f *Effect, parent string, now time.Time) Input {
+	return Input{
+		ID: f.Key, Kind: ReturnedInput, Name: f.Name, Customer: f.Customer, Time: f.At, Received: now,
+		Mode: f.Mode, Props: f.Args, Instance: parent,
+	}
+}
+
 // returnToParent tells the journey that started one how it ended.
 func (e *Engine) returnToParent(ctx context.Context, er *EffectRow, now time.Time, p *Progress) error {
-	f := &er.Effect
-	found, err := e.store.Get(ctx, Lookup{Instance: f.Instance})
+	found, err := e.store.Get(ctx, Lookup{Instance: er.Effect.Instance})
 	if err != nil {
 		return err
 	}
 	answer := Confirm("")
-	if found.Instance != nil {
-		x := Input{
-			ID: f.Key, Kind: ReturnedInput, Name: f.Name, Customer: f.Customer, Time: f.At, Received: now,
-			Mode: profile.Live, Props: f.Args, Instance: found.Instance.Instance.Parent,
-		}
-		if x.Mode = f.Mode; x.Instance != "" {
-			if _, err := e.ingest(ctx, x, ""); err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				er.Attempts++
-				answer = Later(err.Error(), 0)
+	if found.Instance != nil && found.Instance.Instance.Parent != "" {
+		if _, err := e.ingest(ctx, returnInput(&er.Effect, found.Instance.Instance.Parent, now), ""); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
+			er.Attempts++
+			answer = Later(err.Error(), 0)
 		}
 	}
 	return e.settle(ctx, er, answer, now, p)

@@ -31,13 +31,13 @@ type Config struct {
 	// Audiences answer In, by name.
 	Audiences map[string]Audience
 	// Checks answer Func, by name: is it so for this customer at this time?
-	Checks map[string]func(ctx context.Context, customer profile.ID, at time.Time) (bool, error)
+	Checks map[string]Check
 	// Traits reads traits of a customer by name; nil has none. Those that the
 	// customer lacks are left out.
-	Traits func(ctx context.Context, customer profile.ID, names []string) (profile.Values, error)
+	Traits Traits
 	// Consent answers whether a message may use a channel, in place of the
 	// consents on the contact row; nil leaves it to the row.
-	Consent func(ctx context.Context, q ConsentQuestion) (contact.Permission, error)
+	Consent Consent
 	// Resolve gives the present ID of a customer who may have been merged; nil
 	// takes every ID as it is.
 	Resolve func(ctx context.Context, id profile.ID) (profile.ID, error)
@@ -56,19 +56,6 @@ type Config struct {
 	// one up to 1,000 times, with a jitter of a quarter that is fixed by the key;
 	// 0 is one second.
 	Backoff time.Duration
-}
-
-// Audience answers whether a customer belonged to it at an instant. A live view
-// of a segment is one.
-type Audience interface {
-	ContainsAt(ctx context.Context, id profile.ID, t time.Time) (bool, error)
-}
-
-// ConsentQuestion asks whether a customer may be reached for a purpose on a channel.
-type ConsentQuestion struct {
-	Customer                profile.ID
-	Purpose, Channel, Brand string
-	At                      time.Time
 }
 
 // Binding names the effects that a handler carries out.
@@ -146,18 +133,18 @@ func Unclear(detail string) Answer { return Answer{result: answerUnclear, detail
 // Engine runs journeys on a store. It is safe for concurrent use, and several
 // engines may share a store. It starts no goroutine of its own.
 type Engine struct {
-	cfg   Config
-	store Store
-	gate  *contact.Gate
-	token string
-	woken chan struct{} // tells Run of work stored by this engine
+	*answers
+	cfg     Config
+	store   Store
+	token   string
+	retries retries
+	woken   chan struct{} // tells Run of work stored by this engine
 
 	mu      sync.RWMutex
 	known   map[DefinitionKey]*Definition
 	current map[string]*Definition
 	order   []string  // names of current, sorted
 	read    time.Time // when the definitions in the store were looked at
-	zones   sync.Map  // name → *time.Location
 }
 
 // New makes an engine. Errors match [ErrConfig] and name the field.
@@ -231,8 +218,10 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("journey: worker token: %w", err)
 	}
 	return &Engine{
-		cfg: cfg, store: cfg.Store, gate: gate, token: id.String(), woken: make(chan struct{}, 1),
-		known: map[DefinitionKey]*Definition{}, current: map[string]*Definition{},
+		answers: &answers{gate: gate, audiences: cfg.Audiences, checks: cfg.Checks, traits: cfg.Traits, consent: cfg.Consent},
+		cfg:     cfg, store: cfg.Store, token: id.String(), woken: make(chan struct{}, 1),
+		retries: retries{cfg.MaxAttempts, cfg.Backoff},
+		known:   map[DefinitionKey]*Definition{}, current: map[string]*Definition{},
 	}, nil
 }
 
@@ -283,78 +272,6 @@ func (e *Engine) port(kind EffectKind, name string) (Port, bool) {
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now().UTC().Truncate(time.Microsecond) }
-
-// location is the time zone of a name; a name that is not known is nil.
-func (e *Engine) location(name string) *time.Location {
-	if name == "" {
-		return nil
-	}
-	if loc, ok := e.zones.Load(name); ok {
-		return loc.(*time.Location)
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		return nil
-	}
-	e.zones.Store(name, loc)
-	return loc
-}
-
-// zoneOf is the customer's time zone: their own, else the definition's, else
-// the contact policy's.
-func (e *Engine) zoneOf(d *Definition, row *contact.Row) *time.Location {
-	if loc := e.location(row.Zone); loc != nil {
-		return loc
-	}
-	if d.spec.Zone != "" {
-		return d.zone
-	}
-	return e.gate.Zone()
-}
-
-// facts asks the world what a step may need to know.
-func (e *Engine) facts(ctx context.Context, d *Definition, n *Needs, customer profile.ID, row *contact.Row, at time.Time) (Facts, error) {
-	f := Facts{Zone: e.zoneOf(d, row)}
-	if n.None() {
-		return f, nil
-	}
-	if len(n.Audiences) > 0 {
-		f.Audiences = make(map[string]bool, len(n.Audiences))
-		for _, name := range n.Audiences {
-			a := e.cfg.Audiences[name]
-			if a == nil {
-				return f, fmt.Errorf("%w: audience %q", ErrUnbound, name)
-			}
-			in, err := a.ContainsAt(ctx, customer, at)
-			if err != nil {
-				return f, fmt.Errorf("journey: audience %q: %w", name, err)
-			}
-			f.Audiences[name] = in
-		}
-	}
-	if len(n.Checks) > 0 {
-		f.Checks = make(map[string]bool, len(n.Checks))
-		for _, name := range n.Checks {
-			check := e.cfg.Checks[name]
-			if check == nil {
-				return f, fmt.Errorf("%w: check %q", ErrUnbound, name)
-			}
-			ok, err := check(ctx, customer, at)
-			if err != nil {
-				return f, fmt.Errorf("journey: check %q: %w", name, err)
-			}
-			f.Checks[name] = ok
-		}
-	}
-	if len(n.Traits) > 0 && e.cfg.Traits != nil {
-		traits, err := e.cfg.Traits(ctx, customer, n.Traits)
-		if err != nil {
-			return f, fmt.Errorf("journey: traits: %w", err)
-		}
-		f.Traits = traits
-	}
-	return f, nil
-}
 
 // wake tells Run that something may be due sooner than it thinks.
 func (e *Engine) wake() {

@@ -99,3 +99,26 @@ func (r Record) String() string {
 	}
 	return b.String()
 }
+
+func newRecord(in *Instance, kind RecordKind, at time.Time) Record {
+	return Record{Instance: in.ID, Journey: in.Journey, Customer: in.Customer, At: at, Kind: kind, Mode: in.Mode}
+}
+
+// movedRecord is an edge taken by an input.
+func movedRecord(d *Definition, in *Instance, m Move, x *Input, at time.Time) Record {
+	r := newRecord(in, MovedRecord, at)
+	e := d.edges[m.Edge]
+	r.Version, r.Edge, r.From, r.To, r.Input, r.Cause = in.Version, m.Edge, m.From, m.To, x.ID, e.words
+	if e.from < 0 && e.to < 0 {
+		r.Cause = e.spec.Name + ": " + r.Cause
+	}
+	return r
+}
+
+// effectRecord is an effect that has come to a state.
+func effectRecord(er *EffectRow, in *Instance, at time.Time) Record {
+	r := newRecord(in, EffectRecord, at)
+	r.Effect, r.EffectKind, r.Name, r.Args = er.Effect.Key, er.Effect.Kind, er.Effect.Name, er.Effect.Args
+	r.State, r.Decision, r.Detail, r.Mode = er.State, er.Decision, er.Detail, er.Effect.Mode
+	return r
+}

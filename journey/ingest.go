@@ -184,42 +184,70 @@ func (d *Definition) entryKey(x *Input) (string, bool) {
 	return "", false
 }
 
-// admit starts the journey where re-entry, go-live and age let it.
-func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found, x Input, now time.Time, parent string, before int) error {
+// admits reports whether go-live, age and earlier entries let the input in.
+func (d *Definition) admits(x *Input, entry *EntryRow, now time.Time) bool {
 	s := &d.spec
 	if !s.GoLive.IsZero() && x.Time.Before(s.GoLive) || s.MaxAge > 0 && now.Sub(x.Time) > time.Duration(s.MaxAge) {
-		return nil
+		return false
 	}
+	return entry.Run == 0 || s.Reentry.Rule != Once && (s.Reentry.Rest <= 0 || now.Sub(entry.EnteredAt) >= time.Duration(s.Reentry.Rest))
+}
+
+// meeting is how an entry meets an instance that was open before it.
+type meeting uint8
+
+const (
+	meetsNobody meeting = iota // another journey or key, or one that has ended by the input
+	meetsActive
+	meetsHeard // the instance has taken the input for itself
+)
+
+func (d *Definition) meets(in *Instance, key string, heard bool) meeting {
+	rule := d.spec.Reentry
+	switch {
+	case in.Journey != d.spec.Name || !rule.PerCustomer && in.Key != key:
+		return meetsNobody
+	case heard && rule.Rule != Always:
+		return meetsHeard
+	case in.Open():
+		return meetsActive
+	}
+	return meetsNobody
+}
+
+// repeats reports whether an entry may start beside or instead of an active one.
+func (d *Definition) repeats() bool {
+	return d.spec.Reentry.Rule == Restart || d.spec.Reentry.Rule == Always
+}
+
+// admit starts the journey where re-entry, go-live and age let it.
+func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found, x Input, now time.Time, parent string, before int) error {
 	entry := EntryRow{EntryKey: key}
 	if i := slices.IndexFunc(f.Entries, func(r EntryRow) bool { return r.EntryKey == key }); i >= 0 {
 		entry = f.Entries[i]
 	}
-	if entry.Run > 0 && (s.Reentry.Rule == Once || s.Reentry.Rest > 0 && now.Sub(entry.EnteredAt) < time.Duration(s.Reentry.Rest)) {
+	if !d.admits(&x, &entry, now) {
 		return nil
 	}
 	var active []*InstanceRow
 	for _, row := range u.rows[:before] {
-		in := &row.Instance
-		if in.Journey != s.Name || !s.Reentry.PerCustomer && in.Key != key.Key {
-			continue
-		}
-		if s.Reentry.Rule != Always && slices.Contains(u.batch.Input.Instances, in.ID) {
-			return nil // the input has been heard by the instance already
-		}
-		if in.Open() {
+		switch d.meets(&row.Instance, key.Key, slices.Contains(u.batch.Input.Instances, row.Instance.ID)) {
+		case meetsHeard:
+			return nil
+		case meetsActive:
 			active = append(active, row)
 		}
 	}
-	if len(active) > 0 && s.Reentry.Rule != Restart && s.Reentry.Rule != Always {
+	if len(active) > 0 && !d.repeats() {
 		return nil
 	}
 	row, err := u.start(ctx, d, Instance{Run: entry.Run + 1, Parent: parent}, x, now)
 	if err != nil || row == nil {
 		return err
 	}
-	if s.Reentry.Rule == Restart {
+	if d.spec.Reentry.Rule == Restart {
 		for _, old := range active {
-			u.stop(old, "restarted", "started anew", now)
+			u.close(old, restarted(&old.Instance, now))
 		}
 	}
 	u.batch.Input.Instances = append(u.batch.Input.Instances, row.Instance.ID)
@@ -228,22 +256,39 @@ func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found,
 	return nil
 }
 
+// restarted ends an instance whose customer starts anew.
+func restarted(in *Instance, now time.Time) Record { return in.stop("restarted", "started anew", now) }
+
 // stop ends an instance from outside; its messages are no longer needed.
-func (u *unit) stop(row *InstanceRow, outcome, why string, at time.Time) {
-	in := &row.Instance
+func (in *Instance) stop(outcome, why string, at time.Time) Record {
 	in.Seq++
 	in.Status, in.Outcome, in.Success, in.NeedUntil = Ended, outcome, false, in.Seq
 	in.EndedAt, in.Due = later(at, in.EnteredAt), time.Time{}
-	row.Attempts, row.Error, row.Dead = 0, "", false
-	r := u.record(in, OperatorRecord, at)
+	r := newRecord(in, OperatorRecord, at)
 	r.From, r.Cause, r.Detail = in.State, outcome, why
+	return r
+}
+
+// farewell is what an instance that was stopped tells the journey that started it.
+func farewell(in *Instance, at time.Time) (Effect, bool) {
+	return Effect{
+		Key: in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + ".0", Kind: ReturnEffect, Name: in.Journey,
+		Customer: in.Customer, Instance: in.ID, Journey: in.Journey, Seq: in.Seq, At: at,
+		Args: profile.Values{"outcome": profile.Text(in.Outcome), "success": profile.Flag(false)},
+	}, in.Parent != ""
+}
+
+// stop ends an instance from outside.
+func (u *unit) stop(row *InstanceRow, outcome, why string, at time.Time) {
+	u.close(row, row.Instance.stop(outcome, why, at))
+}
+
+// close writes down an instance that was stopped.
+func (u *unit) close(row *InstanceRow, r Record) {
+	row.Attempts, row.Error, row.Dead = 0, "", false
 	u.batch.History = append(u.batch.History, r)
-	u.touch(row)
-	if in.Parent != "" {
-		u.putEffect(EffectRow{State: Pending, Wake: at, Effect: Effect{
-			Key: in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + ".0", Kind: ReturnEffect, Name: in.Journey,
-			Customer: in.Customer, Instance: in.ID, Journey: in.Journey, Seq: in.Seq, At: at,
-			Args: profile.Values{"outcome": profile.Text(outcome), "success": profile.Flag(false)},
-		}}, in, at)
+	if f, ok := farewell(&row.Instance, r.At); ok {
+		u.putEffect(EffectRow{State: Pending, Wake: r.At, Effect: f}, &row.Instance, r.At)
 	}
+	u.touch(row)
 }

@@ -311,6 +311,9 @@ func (l *linter) wait(place string, t *transitionSpec) {
 	}
 	if w.Date != nil {
 		l.field(place, *w.Date, true)
+		if sh := w.Shift; sh != nil && (sh.Days > maxShift || sh.Days < -maxShift || sh.Plus > maxShift*24*localtime.Duration(time.Hour) || sh.Plus < -maxShift*24*localtime.Duration(time.Hour)) {
+			l.add("incomplete", place, "the date is moved by more than ten years", "move it by less")
+		}
 		if w.Shift != nil && w.Shift.Clock != "" {
 			if _, err := localtime.Parse(w.Shift.Clock); err != nil {
 				l.add("incomplete", place, err.Error(), "write it as 10:00")
@@ -323,6 +326,9 @@ func (l *linter) wait(place string, t *transitionSpec) {
 		}
 	}
 }
+
+// maxShift bounds the days by which a date may be moved.
+const maxShift = 3660
 
 // overlaps finds transitions that an earlier one takes the inputs of.
 func (l *linter) overlaps(place string, st *stateSpec) {

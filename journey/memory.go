@@ -528,6 +528,9 @@ func (w *wake) before(v *wake) bool {
 	if c := w.at.Compare(v.at); c != 0 {
 		return c < 0
 	}
+	if w.effect != v.effect {
+		return v.effect
+	}
 	if w.priority != v.priority {
 		return w.priority > v.priority
 	}

@@ -22,11 +22,7 @@ func (e *Engine) ask(ctx context.Context, er *EffectRow, now time.Time, p *Progr
 		if found.Effect == nil || found.Effect.Version != er.Version {
 			return errLost
 		}
-		m := contact.Message{
-			Key: f.Key, Template: f.Name, Purpose: f.Purpose, Category: f.Category, Brand: f.Brand,
-			Channels: f.Channels, NotAfter: f.NotAfter, Missing: f.Missing, Refused: er.Refused,
-			NeedMet: found.Instance == nil || found.Instance.Instance.NeedUntil > f.Seq,
-		}
+		m := er.message(found.Instance == nil || found.Instance.Instance.NeedUntil > f.Seq)
 		facts := contact.Facts{Zone: e.location(found.Contact.Row.Zone)}
 		if facts.Consent, err = e.consents(ctx, f, now); err != nil {
 			return err
@@ -43,7 +39,7 @@ func (e *Engine) ask(ctx context.Context, er *EffectRow, now time.Time, p *Progr
 			*er, send = next, true
 			return nil
 		case contact.Defer:
-			next.State, next.Wake = Pending, d.Until
+			next.State, next.Wake = Pending, micro(d.Until)
 			if err := e.write(ctx, &next, now); err != nil {
 				return err
 			}
@@ -60,35 +56,30 @@ func (e *Engine) ask(ctx context.Context, er *EffectRow, now time.Time, p *Progr
 	return send, err
 }
 
-// consents asks the configured authority about every channel of a message; nil
-// leaves the question to the contact row.
-func (e *Engine) consents(ctx context.Context, f *Effect, now time.Time) (map[string]contact.Permission, error) {
-	if e.cfg.Consent == nil {
-		return nil, nil
+// message is the effect as the contact policy sees it.
+func (er *EffectRow) message(needMet bool) contact.Message {
+	f := &er.Effect
+	return contact.Message{
+		Key: f.Key, Template: f.Name, Purpose: f.Purpose, Category: f.Category, Brand: f.Brand,
+		Channels: f.Channels, NotAfter: f.NotAfter, Missing: f.Missing, Refused: er.Refused, NeedMet: needMet,
 	}
-	out := make(map[string]contact.Permission, len(f.Channels))
-	for _, c := range f.Channels {
-		p, err := e.cfg.Consent(ctx, ConsentQuestion{f.Customer, f.Purpose, c, f.Brand, now})
-		if err != nil {
-			return nil, err
-		}
-		out[c] = p
-	}
-	return out, nil
 }
 
-// settleContact makes the reservation of a message final, or takes it back.
-func (u *unit) settleContact(er *EffectRow) {
+// release is the contact row after a message has come out of its lease: its
+// reservation is final, given back, or, while nobody knows, kept. changed is
+// false where there is nothing to do.
+func (er *EffectRow) release(row contact.Row) (after contact.Row, changed bool) {
 	result := contact.Rejected
 	switch er.State {
 	case Confirmed:
 		result = contact.Confirmed
 	case Uncertain, Leased:
-		return // may have gone out: it stays reserved
+		return row, false
 	}
-	if slices.ContainsFunc(u.contact.Row.Sent, func(s contact.Sent) bool { return s.Key == er.Effect.Key && s.Held }) {
-		u.setContact(u.contact.Row.Settle(er.Effect.Key, result))
+	if !slices.ContainsFunc(row.Sent, func(s contact.Sent) bool { return s.Key == er.Effect.Key && s.Held }) {
+		return row, false
 	}
+	return row.Settle(er.Effect.Key, result), true
 }
 
 // Contact is what is known of a customer for the contact policy.

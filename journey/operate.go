@@ -43,7 +43,7 @@ func (e *Engine) Redirect(ctx context.Context, instance, state, reason string) e
 		if x.Facts, err = e.facts(ctx, d, &n, in.Customer, &u.contact.Row, u.now); err != nil {
 			return err
 		}
-		r := u.record(in, OperatorRecord, u.now)
+		r := newRecord(in, OperatorRecord, u.now)
 		r.From, r.To, r.Cause, r.Detail = in.State, state, "redirected to "+state, reason
 		u.batch.History = append(u.batch.History, r)
 		u.moves = u.moves[:0]

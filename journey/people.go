@@ -125,7 +125,7 @@ func (e *Engine) merge(ctx context.Context, from, into profile.ID) error {
 					u.stop(row, "merged", "the same customer was here before", now)
 				}
 			}
-			r := u.record(&row.Instance, OperatorRecord, now)
+			r := newRecord(&row.Instance, OperatorRecord, now)
 			r.Cause = "goes on under the ID of a merged customer"
 			u.batch.History = append(u.batch.History, r)
 			u.rows = append(u.rows, row)

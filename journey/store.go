@@ -20,7 +20,7 @@ type Store interface {
 	// recorded already, nothing is written and the error matches [ErrConflict].
 	Commit(ctx context.Context, b *Batch) error
 	// Claim takes up to Limit instances and effects whose Wake is not after Now,
-	// in order of (Wake, higher priority, key), and gives each the Token, Until
+	// in order of (Wake, instances before effects, higher priority, key), and gives each the Token, Until
 	// as its Wake and the next version, so that an older owner can no longer
 	// commit it. It returns the rows as they are after that, with the Wake before it.
 	Claim(ctx context.Context, c Claim) ([]Due, error)

@@ -99,18 +99,12 @@ func (u *unit) after(ctx context.Context, d *Definition, row *InstanceRow, x *In
 	row.Attempts, row.Error = 0, ""
 	u.touch(row)
 	for _, m := range u.moves {
-		r := u.record(in, MovedRecord, at)
-		r.Version, r.Edge, r.From, r.To, r.Input, r.Cause = in.Version, m.Edge, m.From, m.To, x.ID, d.edges[m.Edge].label()
-		if end := d.edges[m.Edge]; end.from < 0 && end.to < 0 {
-			r.Cause = end.spec.Name + ": " + r.Cause
-		}
-		u.batch.History = append(u.batch.History, r)
+		u.batch.History = append(u.batch.History, movedRecord(d, in, m, x, at))
 	}
 	var withheld []Effect
 	for _, f := range effects {
-		er := EffectRow{Effect: f, State: Pending, Wake: f.At}
-		if f.Mode == profile.Backfill && f.Kind != StartEffect && f.Kind != ReturnEffect {
-			er.State, er.Wake, er.Detail = Suppressed, time.Time{}, "follows from a backfill"
+		er := planned(f)
+		if er.State != Pending {
 			withheld = append(withheld, f)
 		}
 		u.putEffect(er, in, at)
@@ -123,29 +117,36 @@ func (u *unit) after(ctx context.Context, d *Definition, row *InstanceRow, x *In
 	return nil
 }
 
+// planned is a new effect as an entry of the outbox. What follows from a
+// backfill is held back for good, but for what moves state only.
+func planned(f Effect) EffectRow {
+	if f.Mode == profile.Backfill && f.Kind != StartEffect && f.Kind != ReturnEffect {
+		return EffectRow{Effect: f, State: Suppressed, Detail: "follows from a backfill"}
+	}
+	return EffectRow{Effect: f, State: Pending, Wake: f.At}
+}
+
 // putEffect writes an effect and its line of history.
 func (u *unit) putEffect(er EffectRow, in *Instance, at time.Time) {
 	u.batch.Effects = append(u.batch.Effects, er)
-	r := u.record(in, EffectRecord, at)
-	r.Effect, r.EffectKind, r.Name, r.Args = er.Effect.Key, er.Effect.Kind, er.Effect.Name, er.Effect.Args
-	r.State, r.Decision, r.Detail, r.Mode = er.State, er.Decision, er.Detail, er.Effect.Mode
-	u.batch.History = append(u.batch.History, r)
+	u.batch.History = append(u.batch.History, effectRecord(&er, in, at))
 }
 
 // outcome tells an instance how its effect ended.
 func (u *unit) outcome(ctx context.Context, row *InstanceRow, er *EffectRow) error {
-	if row == nil || !row.Instance.Open() && row.Instance.Pending == 0 || er.Effect.Kind == ReturnEffect {
+	if !row.Instance.Open() && row.Instance.Pending == 0 || er.Effect.Kind == ReturnEffect {
 		return nil
 	}
-	x := Input{Kind: FailedInput, Name: er.Effect.Name, Time: u.now, Mode: er.Effect.Mode}
+	return u.step(ctx, row, er.outcome(u.now), u.now)
+}
+
+// outcome is how an effect ended, as an input.
+func (er *EffectRow) outcome(now time.Time) Input {
+	x := Input{Kind: FailedInput, Name: er.Effect.Name, Time: now, Mode: er.Effect.Mode}
 	if er.State == Confirmed {
 		x.Kind = DoneInput
 	}
-	return u.step(ctx, row, x, u.now)
-}
-
-func (u *unit) record(in *Instance, kind RecordKind, at time.Time) Record {
-	return Record{Instance: in.ID, Journey: in.Journey, Customer: in.Customer, At: at, Kind: kind, Mode: in.Mode}
+	return x
 }
 
 // setContact writes the contact row.

@@ -345,7 +345,7 @@ func (e *Engine) Migrate(ctx context.Context, src Source, m Migration) (int, err
 			if err != nil || why != "" {
 				return err
 			}
-			r := u.record(in, OperatorRecord, u.now)
+			r := newRecord(in, OperatorRecord, u.now)
 			r.From, r.To, r.Version, r.Cause = in.State, next.State, d.version, "migrated to "+next.State
 			u.batch.History = append(u.batch.History, r)
 			*in = next

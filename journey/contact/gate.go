@@ -58,20 +58,17 @@ type Facts struct {
 // Cost: linear in the row's entries; caps are counted by a walk over the
 // messages sent within the longest cap.
 func (g *Gate) Decide(row Row, m Message, f Facts, now time.Time) (Decision, Row) {
-	suppress := func(r Reason, detail string, passed []Refusal) (Decision, Row) {
-		return Decision{Verdict: Suppress, Reason: r, Detail: detail, Passed: passed}, row
-	}
 	switch {
 	case m.NeedMet:
-		return suppress(NeedMet, "", nil)
+		return suppress(NeedMet, "", nil), row
 	case !m.NotAfter.IsZero() && !now.Before(m.NotAfter):
-		return suppress(Expired, "", nil)
+		return suppress(Expired, "", nil), row
 	case len(m.Missing) > 0:
-		return suppress(MissingVariable, strings.Join(m.Missing, ", "), nil)
+		return suppress(MissingVariable, strings.Join(m.Missing, ", "), nil), row
 	case row.Restricted:
-		return suppress(Restricted, "", nil)
+		return suppress(Restricted, "", nil), row
 	case len(m.Channels) == 0:
-		return suppress(NoChannel, "", nil)
+		return suppress(NoChannel, "", nil), row
 	}
 	zone := f.Zone
 	if zone == nil {
@@ -100,7 +97,11 @@ func (g *Gate) Decide(row Row, m Message, f Facts, now time.Time) (Decision, Row
 		}
 		return d, g.reserve(row, m, exempt, channel, now)
 	}
-	return suppress(passed[0].Reason, passed[0].Detail, passed[1:])
+	return suppress(passed[0].Reason, passed[0].Detail, passed[1:]), row
+}
+
+func suppress(r Reason, detail string, passed []Refusal) Decision {
+	return Decision{Verdict: Suppress, Reason: r, Detail: detail, Passed: passed}
 }
 
 // permits asks whether the channel may be used at all.

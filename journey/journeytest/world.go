@@ -48,7 +48,7 @@ func (w *world) open() error {
 		Channels:  map[string]journey.Port{},
 		Actions:   map[journey.Binding]journey.Port{},
 		Audiences: map[string]journey.Audience{},
-		Checks:    map[string]func(context.Context, profile.ID, time.Time) (bool, error){},
+		Checks:    map[string]journey.Check{},
 		Traits: func(_ context.Context, id profile.ID, names []string) (profile.Values, error) {
 			out := profile.Values{}
 			for _, n := range names {

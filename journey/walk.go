@@ -1,0 +1,487 @@
+package journey
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cxkit/cxkit/journey/contact"
+	"github.com/cxkit/cxkit/profile"
+)
+
+// Walk is one customer's life in virtual time: what an engine does, without a
+// store, so that it can be copied and played in many ways. It is for one
+// goroutine.
+type Walk struct {
+	s         *Simulator
+	id        profile.ID
+	now       time.Time
+	row       contact.Row
+	instances []Instance
+	open      []int // of instances, in the order in which an engine tries them
+	outbox    []EffectRow
+	entries   []EntryRow
+	log       func(Record)                // nil where nobody listens
+	sent      func(*EffectRow, time.Time) // what is finished
+	put       func(*EffectRow)            // what is put off
+	// What is used again and again.
+	effects []Effect
+	moves   []Move
+	before  []int
+	er      EffectRow // the effect that is carried
+}
+
+// Walk begins a customer's life at a time.
+func (s *Simulator) Walk(id profile.ID, at time.Time) *Walk {
+	w := &Walk{s: s}
+	w.reset(id, at)
+	return w
+}
+
+// Clone is a copy whose life goes on by itself. It has no listener.
+func (w *Walk) Clone() *Walk {
+	c := *w
+	c.instances, c.open, c.outbox, c.entries = slices.Clone(w.instances), slices.Clone(w.open), slices.Clone(w.outbox), slices.Clone(w.entries)
+	c.log, c.sent, c.put, c.effects, c.moves, c.before = nil, nil, nil, nil, nil, nil
+	return &c
+}
+
+// Listen calls a function with every line of history from here on; nil stops it.
+func (w *Walk) Listen(f func(Record)) { w.log = f }
+
+// Now is the time of the walk.
+func (w *Walk) Now() time.Time { return w.now }
+
+// Contact is the customer's contact row.
+func (w *Walk) Contact() contact.Row { return w.row }
+
+// SetContact replaces the customer's contact row. Waits for a local time follow
+// a new zone.
+func (w *Walk) SetContact(ctx context.Context, row contact.Row) error {
+	zone := w.row.Zone
+	w.row = row
+	if row.Zone == zone {
+		return nil
+	}
+	for _, i := range slices.Clone(w.open) {
+		in := &w.instances[i]
+		if err := w.step(ctx, i, Input{Kind: ZoneInput, Time: w.now, Mode: in.Mode}, later(w.now, in.EnteredAt)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Instances are all instances so far, in the order in which they were started.
+func (w *Walk) Instances() []Instance { return slices.Clone(w.instances) }
+
+// Pending are the effects that are not finished.
+func (w *Walk) Pending() []EffectRow { return slices.Clone(w.outbox) }
+
+// Next is when something is due; the zero time is never.
+func (w *Walk) Next() time.Time {
+	_, _, at := w.earliest()
+	return at
+}
+
+// earliest finds what is due first: an instance or an effect, −1 for none, in the
+// order in which an engine claims.
+func (w *Walk) earliest() (instance, effect int, at time.Time) {
+	instance, effect = -1, -1
+	for _, i := range w.open {
+		in := &w.instances[i]
+		if in.Due.IsZero() || in.Status != Active {
+			continue
+		}
+		if c := in.Due.Compare(at); at.IsZero() || c < 0 || c == 0 && in.ID < w.instances[instance].ID {
+			instance, at = i, in.Due
+		}
+	}
+	for i := range w.outbox {
+		er := &w.outbox[i]
+		if er.Wake.IsZero() {
+			continue
+		}
+		c := -1
+		if !at.IsZero() {
+			c = er.Wake.Compare(at)
+		}
+		if c < 0 || c == 0 && effect >= 0 && before(&er.Effect, &w.outbox[effect].Effect) {
+			instance, effect, at = -1, i, er.Wake
+		}
+	}
+	return instance, effect, at
+}
+
+func before(a, b *Effect) bool {
+	if a.Priority != b.Priority {
+		return a.Priority > b.Priority
+	}
+	return a.Key < b.Key
+}
+
+// Advance lives up to a time: everything due happens at its own time.
+func (w *Walk) Advance(ctx context.Context, to time.Time) error {
+	to = micro(to)
+	for range maxDue {
+		instance, effect, at := w.earliest()
+		if at.IsZero() || at.After(to) {
+			w.now = later(w.now, to)
+			return nil
+		}
+		w.now = later(w.now, at)
+		var err error
+		if instance >= 0 {
+			err = w.elapse(ctx, instance, w.now)
+		} else {
+			err = w.carry(ctx, effect)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %d due times on the way", ErrLoop, maxDue)
+}
+
+// maxDue bounds the due times of one Advance.
+const maxDue = 1_000_000
+
+// Ingest takes an input at its time of receipt (that of the event where it has
+// none), after everything that was due by then. It does not look at IDs.
+func (w *Walk) Ingest(ctx context.Context, x Input) error {
+	x.Customer = w.id
+	x.Time = micro(x.Time)
+	if x.Received = micro(x.Received); x.Received.IsZero() {
+		x.Received = x.Time
+	}
+	if x.Received.After(w.now) {
+		if err := w.Advance(ctx, x.Received); err != nil {
+			return err
+		}
+	}
+	x.Received = w.now
+	return w.ingest(ctx, x, "")
+}
+
+func (w *Walk) ingest(ctx context.Context, x Input, parent string) error {
+	for _, act := range x.Consents {
+		w.row = w.row.WithConsent(act, x.Time)
+	}
+	l := listen{x.Kind, x.Name}
+	if !w.s.heard(l) {
+		return nil
+	}
+	now := x.Received
+	if x.Mode == profile.Backfill {
+		now = x.Time
+	}
+	before := append(w.before[:0], w.open...)
+	w.before = before
+	var moved []string
+	for _, i := range before {
+		in := &w.instances[i]
+		if x.Instance != "" && in.ID != x.Instance {
+			continue
+		}
+		if err := w.elapse(ctx, i, now); err != nil {
+			return err
+		}
+		in = &w.instances[i]
+		seq := in.Seq
+		if err := w.step(ctx, i, x, later(now, in.EnteredAt)); err != nil {
+			return err
+		}
+		if in = &w.instances[i]; in.Seq != seq {
+			moved = append(moved, in.ID)
+		}
+	}
+	if x.Instance != "" {
+		return nil
+	}
+	for _, d := range w.s.journeys {
+		if !d.starts[l] {
+			continue
+		}
+		if err := w.admit(ctx, d, x, now, parent, before, moved); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admit is what an engine does with an entry.
+func (w *Walk) admit(ctx context.Context, d *Definition, x Input, now time.Time, parent string, before []int, moved []string) error {
+	key, ok := d.entryKey(&x)
+	if !ok {
+		return nil
+	}
+	e := slices.IndexFunc(w.entries, func(r EntryRow) bool { return r.Journey == d.spec.Name && r.Key == key })
+	entry := EntryRow{EntryKey: EntryKey{d.spec.Name, w.id, key}}
+	if e >= 0 {
+		entry = w.entries[e]
+	}
+	if !d.admits(&x, &entry, now) {
+		return nil
+	}
+	var active []int
+	for _, i := range before {
+		in := &w.instances[i]
+		switch d.meets(in, key, slices.Contains(moved, in.ID)) {
+		case meetsHeard:
+			return nil
+		case meetsActive:
+			active = append(active, i)
+		}
+	}
+	if len(active) > 0 && !d.repeats() {
+		return nil
+	}
+	in := Instance{Run: entry.Run + 1, Parent: parent}
+	var err error
+	if x.Facts, err = w.s.facts(ctx, d, d.Needs(&in), w.id, &w.row, now); err != nil {
+		return err
+	}
+	w.moves = w.moves[:0]
+	effects, err := d.step(&in, &x, now, w.effects[:0], w.wanted())
+	if err != nil || in.Status == 0 {
+		return err
+	}
+	i := len(w.instances)
+	w.instances = append(w.instances, in)
+	if in.Open() {
+		at, _ := slices.BinarySearchFunc(w.open, &in, func(j int, in *Instance) int { return compareInstances(&w.instances[j], in) })
+		w.open = slices.Insert(w.open, at, i)
+	}
+	if err := w.after(ctx, d, i, &x, now, effects); err != nil {
+		return err
+	}
+	if d.spec.Reentry.Rule == Restart {
+		for _, j := range active {
+			w.stop(j, now)
+		}
+	}
+	entry.Run, entry.EnteredAt = in.Run, now
+	if e < 0 {
+		w.entries = append(w.entries, entry)
+	} else {
+		w.entries[e] = entry
+	}
+	return nil
+}
+
+// stop ends an instance that was started anew.
+func (w *Walk) stop(i int, now time.Time) {
+	in := &w.instances[i]
+	r := restarted(in, now)
+	if w.log != nil {
+		w.log(r)
+	}
+	if f, ok := farewell(in, now); ok {
+		w.outbox = append(w.outbox, EffectRow{Effect: f, State: Pending, Wake: now})
+	}
+	w.shut(i)
+}
+
+// shut takes an instance that has ended off the open ones.
+func (w *Walk) shut(i int) {
+	if j := slices.Index(w.open, i); j >= 0 && !w.instances[i].Open() {
+		w.open = slices.Delete(w.open, j, j+1)
+	}
+}
+
+// wanted is where moves are noted, nil where nobody listens.
+func (w *Walk) wanted() *[]Move {
+	if w.log == nil {
+		return nil
+	}
+	return &w.moves
+}
+
+func (w *Walk) elapse(ctx context.Context, i int, until time.Time) error {
+	for range maxChain {
+		in := &w.instances[i]
+		due := in.Due
+		if in.Status != Active || due.IsZero() || due.After(until) {
+			return nil
+		}
+		if err := w.step(ctx, i, Input{Kind: TimerInput, Time: due, Mode: in.Mode}, due); err != nil {
+			return err
+		}
+		if in = &w.instances[i]; in.Due.Equal(due) && in.Status == Active {
+			return fmt.Errorf("%w: a wait that does not end", ErrLoop)
+		}
+	}
+	return fmt.Errorf("%w: %d waits at once", ErrLoop, maxChain)
+}
+
+func (w *Walk) step(ctx context.Context, i int, x Input, at time.Time) error {
+	d := w.s.byName[w.instances[i].Journey]
+	var err error
+	if x.Facts, err = w.s.facts(ctx, d, d.Needs(&w.instances[i]), w.id, &w.row, at); err != nil {
+		return err
+	}
+	w.moves = w.moves[:0]
+	next := w.instances[i]
+	effects, err := d.step(&next, &x, at, w.effects[:0], w.wanted())
+	if err != nil || next.Seq == w.instances[i].Seq {
+		return err
+	}
+	w.instances[i] = next
+	return w.after(ctx, d, i, &x, at, effects)
+}
+
+// after notes what a step did.
+func (w *Walk) after(ctx context.Context, d *Definition, i int, x *Input, at time.Time, effects []Effect) error {
+	w.effects = effects[:0]
+	in := &w.instances[i]
+	if w.log != nil {
+		for _, m := range w.moves {
+			w.log(movedRecord(d, in, m, x, at))
+		}
+	}
+	withheld := 0
+	for _, f := range effects {
+		er := planned(f)
+		if er.State == Pending {
+			w.outbox = append(w.outbox, er)
+		} else {
+			withheld++
+		}
+		if w.log != nil {
+			w.log(effectRecord(&er, in, at))
+		}
+	}
+	w.shut(i)
+	if withheld == 0 {
+		return nil
+	}
+	for _, f := range slices.Clone(effects) {
+		if er := planned(f); er.State != Pending {
+			if err := w.step(ctx, i, Input{Kind: FailedInput, Name: f.Name, Time: at, Mode: profile.Backfill}, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// carry brings an effect of the outbox forward.
+func (w *Walk) carry(ctx context.Context, i int) error {
+	w.er = w.outbox[i]
+	er, now := &w.er, w.now
+	switch er.Effect.Kind {
+	case StartEffect:
+		n := len(w.instances)
+		if err := w.ingest(ctx, childInput(&er.Effect, now), er.Effect.Instance); err != nil {
+			return err
+		}
+		a := Confirm("")
+		if len(w.instances) == n {
+			a = Reject("not admitted")
+		}
+		return w.settle(ctx, a)
+	case ReturnEffect:
+		if p := w.instance(er.Effect.Instance).Parent; p != "" {
+			if err := w.ingest(ctx, returnInput(&er.Effect, p, now), ""); err != nil {
+				return err
+			}
+		}
+		return w.settle(ctx, Confirm(""))
+	case MessageEffect:
+		if er.State == Uncertain {
+			break
+		}
+		needMet := w.instance(er.Effect.Instance).NeedUntil > er.Effect.Seq
+		facts := contact.Facts{Zone: w.s.location(w.row.Zone)}
+		var err error
+		if facts.Consent, err = w.s.consents(ctx, &er.Effect, now); err != nil {
+			return err
+		}
+		er.Decision, w.row = w.s.gate.Decide(w.row, er.message(needMet), facts, now)
+		switch er.Decision.Verdict {
+		case contact.Defer:
+			er.Wake, er.Detail = micro(er.Decision.Until), ""
+			w.outbox[i] = *er
+			if w.log != nil {
+				w.log(effectRecord(er, effectOwner(er), now))
+			}
+			if w.put != nil {
+				w.put(er)
+			}
+			return nil
+		case contact.Suppress:
+			er.State, er.Wake, er.Detail = Suppressed, time.Time{}, ""
+			return w.finish(ctx)
+		}
+	}
+	er.State = Leased
+	er.Attempts++
+	a := Confirm("")
+	if w.s.cfg.Answer != nil {
+		a = w.s.cfg.Answer(dispatchOf(er, now))
+	}
+	return w.settle(ctx, a)
+}
+
+func (w *Walk) instance(id string) *Instance {
+	for i := range w.instances {
+		if w.instances[i].ID == id {
+			return &w.instances[i]
+		}
+	}
+	return &Instance{}
+}
+
+// settle is what an engine does with an answer, on a channel that honors keys.
+func (w *Walk) settle(ctx context.Context, a Answer) error {
+	w.s.retries.settled(&w.er, a, w.now, true)
+	return w.finish(ctx)
+}
+
+// finish puts the effect that is carried where it belongs and tells its instance.
+func (w *Walk) finish(ctx context.Context) error {
+	er := &w.er
+	i := slices.IndexFunc(w.outbox, func(o EffectRow) bool { return o.Effect.Key == er.Effect.Key })
+	if er.State.Finished() || er.Wake.IsZero() {
+		w.outbox = slices.Delete(w.outbox, i, i+1)
+	} else {
+		w.outbox[i] = *er
+	}
+	if w.log != nil {
+		w.log(effectRecord(er, effectOwner(er), w.now))
+	}
+	if er.Effect.Kind == MessageEffect {
+		w.row, _ = er.release(w.row)
+	}
+	if w.sent != nil {
+		w.sent(er, w.now)
+	}
+	if !er.State.Finished() || er.Effect.Kind == ReturnEffect {
+		return nil
+	}
+	for i := range w.instances {
+		if in := &w.instances[i]; in.ID == er.Effect.Instance {
+			if !in.Open() && in.Pending == 0 {
+				return nil
+			}
+			if err := w.elapse(ctx, i, w.now); err != nil {
+				return err
+			}
+			return w.step(ctx, i, er.outcome(w.now), w.now)
+		}
+	}
+	return nil
+}
+
+// reset begins another customer's life in the same space.
+func (w *Walk) reset(id profile.ID, at time.Time) {
+	clear(w.instances)
+	clear(w.outbox)
+	clear(w.effects[:cap(w.effects)])
+	w.id, w.now, w.row = id, micro(at), contact.Row{}
+	if w.s.cfg.Rows != nil {
+		w.row = w.s.cfg.Rows(id)
+	}
+	w.instances, w.open, w.outbox, w.entries = w.instances[:0], w.open[:0], w.outbox[:0], w.entries[:0]
+}
