@@ -284,8 +284,8 @@ func (e *Engine) lookAll(leaves []*leafState, d uint32) {
 }
 
 func (e *Engine) assign(col *attrColumn, d uint32, v profile.Value) {
-	if place := col.at(d); *place != v {
-		*place = v
+	if col.get(d) != v {
+		col.set(d, v)
 		e.lookAll(col.leaves, d)
 	}
 }
@@ -305,7 +305,7 @@ func (e *Engine) replace(d uint32, r *Record, why cause) {
 		heap.Push(&e.waiting, future{at, why.Change, d, e.epochs[d], ev, later})
 	}
 	for _, col := range e.attrs {
-		*col.at(d) = plainNumber(r.Traits[col.name])
+		col.set(d, plainNumber(r.Traits[col.name]))
 	}
 	e.fill(d, past, e.series)
 	for _, l := range e.leaves {
@@ -340,7 +340,7 @@ func (e *Engine) dismiss(id profile.ID) {
 	}
 	e.epochs[d]++
 	for _, col := range e.attrs {
-		*col.at(d) = profile.Value{}
+		col.set(d, profile.Value{})
 	}
 	e.fill(d, nil, e.series)
 	for _, l := range e.leaves {

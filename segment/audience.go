@@ -67,6 +67,16 @@ func (a *Audience) IDs() iter.Seq[profile.ID] {
 	}
 }
 
+// Unordered yields the members in no particular order, which is faster than IDs.
+func (a *Audience) Unordered() iter.Seq[profile.ID] {
+	return func(yield func(profile.ID) bool) {
+		a.set.each(func(d uint32) bool {
+			id := a.dict.key(d)
+			return id == "" || yield(id)
+		})
+	}
+}
+
 // Page lists up to limit members whose key comes after one, in byte order; ""
 // begins at the beginning. Fewer than limit are the last.
 func (a *Audience) Page(after profile.ID, limit int) []profile.ID {

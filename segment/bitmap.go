@@ -127,3 +127,20 @@ func (m *bitmap) assign(s *set) {
 	m.root.Store(&slots)
 	m.n.Store(int64(s.n))
 }
+
+// bytes is the memory that the set takes.
+func (m *bitmap) bytes() int {
+	n := 0
+	slots := m.slots()
+	for i := range slots {
+		n += 8
+		switch b := slots[i].Load(); {
+		case b == nil:
+		case b.words != nil:
+			n += 8*blockWords + 56
+		default:
+			n += 2*cap(b.array) + 56
+		}
+	}
+	return n
+}

@@ -75,6 +75,7 @@ func (e *Engine) pack() ([]byte, error) {
 	})
 	p.section(sectionAttributes, func(p *packer) {
 		names := slices.Sorted(maps.Keys(e.attrs))
+		names = slices.DeleteFunc(names, func(name string) bool { return len(e.attrs[name].leaves) == 0 })
 		p.uint(uint64(len(names)))
 		for _, name := range names {
 			p.text(name)
@@ -85,7 +86,7 @@ func (e *Engine) pack() ([]byte, error) {
 	p.section(sectionSeries, func(p *packer) {
 		var cols []*seriesColumn
 		for _, col := range e.series {
-			if col != nil && col.stream.source == sourceEvents {
+			if col != nil && col.stream.source == sourceEvents && len(col.leaves) > 0 {
 				cols = append(cols, col)
 			}
 		}
@@ -258,8 +259,8 @@ func (e *Engine) unpack(data []byte) error {
 	var loaded needs
 	attributes := u.section(sectionAttributes)
 	for range attributes.count() {
-		col := &attrColumn{name: attributes.text()}
-		attributes.column(n, func(d uint32) { *col.at(d) = attributes.value() })
+		col := newAttrColumn(attributes.text())
+		attributes.column(n, func(d uint32) { col.set(d, attributes.value()) })
 		loaded.attrs = append(loaded.attrs, col)
 	}
 	series := u.section(sectionSeries)

@@ -13,11 +13,19 @@ const (
 )
 
 // paged is a column of T by dense number; what was never set is the zero T.
-type paged[T any] struct{ pages []*[pageSize]T }
+type paged[T any] struct {
+	pages []*page[T]
+	epoch uint64 // pages of an older one are shared with a reader
+}
+
+type page[T any] struct {
+	epoch uint64
+	v     [pageSize]T
+}
 
 func (p *paged[T]) get(d uint32) (v T) {
 	if i := int(d >> pageBits); i < len(p.pages) && p.pages[i] != nil {
-		return p.pages[i][d%pageSize]
+		return p.pages[i].v[d%pageSize]
 	}
 	return v
 }
@@ -26,19 +34,33 @@ func (p *paged[T]) get(d uint32) (v T) {
 func (p *paged[T]) at(d uint32) *T {
 	i := int(d >> pageBits)
 	if i >= len(p.pages) {
-		p.pages = append(p.pages, make([]*[pageSize]T, i+1-len(p.pages))...)
+		p.pages = append(p.pages, make([]*page[T], i+1-len(p.pages))...)
 	}
-	if p.pages[i] == nil {
-		p.pages[i] = new([pageSize]T)
+	switch own := p.pages[i]; {
+	case own == nil:
+		p.pages[i] = &page[T]{epoch: p.epoch}
+	case own.epoch != p.epoch:
+		p.pages[i] = &page[T]{epoch: p.epoch, v: own.v}
 	}
-	return &p.pages[i][d%pageSize]
+	return &p.pages[i].v[d%pageSize]
 }
 
-// attrColumn holds one trait of every customer.
-type attrColumn struct {
-	paged[profile.Value]
-	name   string
-	leaves []*leafState
+// pin is the column as it is, for a reader; the writer's lock must be held.
+func (p *paged[T]) pin() paged[T] {
+	out := paged[T]{pages: slices.Clone(p.pages)}
+	p.epoch++
+	return out
+}
+
+// bytes is the memory of the pages, given the size of a T.
+func (p *paged[T]) bytes(size int) int {
+	n := 8 * len(p.pages)
+	for _, page := range p.pages {
+		if page != nil {
+			n += pageSize * size
+		}
+	}
+	return n
 }
 
 // seriesColumn holds the facts of one stream of every customer, of those that
@@ -56,10 +78,22 @@ func (c *seriesColumn) add(d uint32, at int64, v profile.Value) {
 	for i > 0 && (r.at[i-1] > at || r.at[i-1] == at && c.stream.property != "" && compareValues(r.val[i-1], v) > 0) {
 		i--
 	}
-	r.at = slices.Insert(r.at, i, at)
+	// A reader may hold the run as it was: what it sees is not moved.
+	r.at = insert(r.at, i, at)
 	if c.stream.property != "" {
-		r.val = slices.Insert(r.val, i, v)
+		r.val = insert(r.val, i, v)
 	}
+}
+
+// insert puts in v without moving what is there, unless it is at the end.
+func insert[T any](s []T, i int, v T) []T {
+	if i == len(s) {
+		return append(s, v)
+	}
+	out := make([]T, 0, len(s)+1+len(s)/4)
+	out = append(out, s[:i]...)
+	out = append(out, v)
+	return append(out, s[i:]...)
 }
 
 // leafState is a leaf with what the engine keeps of it.
@@ -68,35 +102,9 @@ type leafState struct {
 	// blank is the answer for a customer of whom nothing is known; flipped has
 	// those for whom the answer is the other one.
 	blank   bool
-	flipped bitset
+	flipped bitmap
 	due     paged[int64] // when to look again; 0 for never
 	users   []*segmentState
 }
 
 func (l *leafState) holds(d uint32) bool { return l.flipped.has(d) != l.blank }
-
-// bitset is a set of dense numbers.
-type bitset struct{ words []uint64 }
-
-func (b *bitset) has(d uint32) bool {
-	i := int(d >> 6)
-	return i < len(b.words) && b.words[i]&(1<<(d&63)) != 0
-}
-
-// set makes d's membership so and reports whether that was news.
-func (b *bitset) set(d uint32, in bool) bool {
-	i := int(d >> 6)
-	if i >= len(b.words) {
-		if !in {
-			return false
-		}
-		b.words = append(b.words, make([]uint64, i+1-len(b.words))...)
-	}
-	old := b.words[i]
-	if in {
-		b.words[i] |= 1 << (d & 63)
-	} else {
-		b.words[i] &^= 1 << (d & 63)
-	}
-	return b.words[i] != old
-}

@@ -65,7 +65,7 @@ func (e *Engine) missing(c *compiled) (n needs) {
 		for _, name := range l.node.attrs() {
 			if e.attrs[name] == nil && !reads[name] {
 				reads[name] = true
-				n.attrs = append(n.attrs, &attrColumn{name: name})
+				n.attrs = append(n.attrs, newAttrColumn(name))
 			}
 		}
 		for _, s := range l.of {
@@ -102,7 +102,7 @@ func (e *Engine) gather(ctx context.Context, c *compiled) (needs, error) {
 		}
 		for _, col := range n.attrs {
 			if v := plainNumber(r.Traits[col.name]); !v.IsZero() {
-				*col.at(d) = v
+				col.set(d, v)
 			}
 		}
 		past := slices.DeleteFunc(r.Events, func(ev profile.Event) bool { return micros(ev.Time) > e.clock })

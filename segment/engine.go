@@ -338,8 +338,8 @@ func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected in
 	}
 	t.identify()
 	e.unsaved.Transitions = append(e.unsaved.Transitions, t)
-	for _, l := range s.asLeaf {
-		e.look(l, d)
+	if e.alive.has(d) {
+		e.lookAll(s.asLeaf, d)
 	}
 }
 

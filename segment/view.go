@@ -157,20 +157,21 @@ type foresight struct {
 func (f *foresight) run(s *stream) run {
 	r, ok := f.runs[s]
 	if !ok {
-		r = f.merge(s)
+		r = f.merge(s, f.view.run(s))
 		f.runs[s] = r
 	}
 	return r
 }
 
-func (f *foresight) merge(s *stream) run {
+// merge adds what is to come to the facts of a stream so far.
+func (f *foresight) merge(s *stream, r run) run {
 	if s.source != sourceEvents {
 		if f.book == nil {
-			return f.view.run(s)
+			return r
 		}
 		return s.runOf(nil, f.book.stretches())
 	}
-	r, extra := f.view.run(s), s.runOf(f.coming, nil)
+	extra := s.runOf(f.coming, nil)
 	if extra.len() == 0 {
 		return r
 	}

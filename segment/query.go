@@ -1,0 +1,583 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// ErrPast reports an instant before the engine's clock.
+var ErrPast = errors.New("segment: instant lies before the engine's clock")
+
+// Select evaluates a definition over all customers, which need not be defined
+// before, and gives those who belong at t; the zero t is the engine's clock, an
+// earlier one is [ErrPast]. What lies between the clock and t is taken to be
+// what is known to come.
+//
+// What the rule reads and the engine does not hold yet is read from the History
+// first, and is held from then on. The evaluation itself runs on a snapshot,
+// and neither waits for writers nor holds them up.
+func (e *Engine) Select(ctx context.Context, t time.Time, def Definition) (*Audience, error) {
+	q, err := e.query(ctx, t, def)
+	if err != nil {
+		return nil, err
+	}
+	s, err := q.set(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Audience{dict: e.dict, set: s, at: instant(q.t)}, nil
+}
+
+// Count is the number of customers whom [Engine.Select] would give, without
+// making the set.
+func (e *Engine) Count(ctx context.Context, t time.Time, def Definition) (int, error) {
+	q, err := e.query(ctx, t, def)
+	if err != nil {
+		return 0, err
+	}
+	return q.count(ctx)
+}
+
+// query is an evaluation over all customers at an instant, on pinned columns.
+type query struct {
+	dict   *dictionary
+	t      int64
+	alive  *set
+	root   *planStep
+	view   pinned
+	blocks int
+	trace  bool // every step is counted on its own
+}
+
+// pinned is what a query reads customer by customer.
+type pinned struct {
+	dict    *dictionary
+	attrs   map[string]*attrColumn
+	series  map[*stream]paged[run]
+	members map[*compiled]*set // at the engine's clock
+	clock   int64
+	coming  map[uint32]*foresight
+}
+
+// query compiles a definition, brings in the columns that it needs and pins them.
+func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if def.Name == "" {
+		def.Name = "query"
+	}
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	c, err := e.compile(def)
+	if err != nil {
+		return nil, err
+	}
+	need, err := e.gather(ctx, c)
+	defer func() { e.catalog.release(c, e.leaves, e.series) }()
+	if err != nil {
+		return nil, err
+	}
+	e.state.Lock()
+	defer e.state.Unlock()
+	q := &query{dict: e.dict, t: e.clock}
+	if !t.IsZero() {
+		q.t = micros(t)
+	}
+	if q.t < e.clock {
+		return nil, ErrPast
+	}
+	e.adopt(need)
+	q.alive = e.alive.snapshot()
+	q.blocks = len(q.alive.blocks)
+	q.view = pinned{
+		dict: e.dict, clock: e.clock, attrs: map[string]*attrColumn{}, series: map[*stream]paged[run]{},
+		members: map[*compiled]*set{}, coming: map[uint32]*foresight{},
+	}
+	q.root = e.plan(c.root, q)
+	q.order(q.root)
+	return q, nil
+}
+
+// pin takes what a leaf reads customer by customer.
+func (q *query) pin(e *Engine, l *leaf) {
+	v := &q.view
+	for _, name := range l.node.attrs() {
+		if col := e.attrs[name]; col != nil && v.attrs[name] == nil {
+			v.attrs[name] = col.view()
+		}
+	}
+	for _, s := range l.of {
+		if _, ok := v.series[s]; !ok {
+			v.series[s] = e.series[s.index].pin()
+		}
+	}
+	for _, c := range l.needs {
+		if q.t == e.clock {
+			if v.members[c] == nil {
+				v.members[c] = e.segments[c.def.Name].members.snapshot()
+			}
+			continue
+		}
+		for _, inner := range c.leaves {
+			q.pin(e, inner)
+		}
+	}
+	if q.t == e.clock || len(v.coming) > 0 {
+		return
+	}
+	for i := range e.waiting {
+		d := e.waiting[i].d
+		if v.coming[d] != nil {
+			continue
+		}
+		if f, ok := e.foresee(d).(*foresight); ok {
+			v.coming[d] = f
+		}
+	}
+}
+
+// one reads a single customer from a query's pinned columns.
+type one struct {
+	p *pinned
+	d uint32
+	t int64
+}
+
+func (o *one) key() profile.ID { return o.p.dict.key(o.d) }
+
+func (o *one) attr(name string) profile.Value {
+	if c := o.p.attrs[name]; c != nil {
+		return c.get(o.d)
+	}
+	return profile.Value{}
+}
+
+func (o *one) run(s *stream) run {
+	col := o.p.series[s]
+	r := col.get(o.d)
+	if f := o.p.coming[o.d]; f != nil {
+		return f.merge(s, r)
+	}
+	return r
+}
+
+func (o *one) member(c *compiled, t int64) (bool, int64) {
+	if s := o.p.members[c]; s != nil {
+		return s.has(o.d), never
+	}
+	return eval(o, c.root, t)
+}
+
+// words is the part of a set that lies in one block.
+type words = [blockWords]uint64
+
+// set evaluates everything into a set.
+func (q *query) set(ctx context.Context) (*set, error) {
+	out := &set{blocks: make([]*block, q.blocks)}
+	result := new(words)
+	for i := range q.blocks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if n := q.eval(i, q.root, nil, result); n > 0 {
+			out.blocks[i] = blockOf(result, n > arrayMax)
+			out.n += n
+			if n > arrayMax {
+				result = new(words)
+			}
+		}
+	}
+	for len(out.blocks) > 0 && out.blocks[len(out.blocks)-1] == nil {
+		out.blocks = out.blocks[:len(out.blocks)-1]
+	}
+	return out, nil
+}
+
+// count evaluates everything and counts. Up to two sets are counted by their
+// sizes and what they share.
+func (q *query) count(ctx context.Context) (int, error) {
+	switch s := q.root; {
+	case s.plain() != nil:
+		return s.plain().n, nil
+	case s.kind == nodeAny && len(s.kids) == 2 && s.kids[0].plain() != nil && s.kids[1].plain() != nil:
+		return countOf(opOr, s.kids[0].plain(), s.kids[1].plain()), nil
+	}
+	n := 0
+	result := new(words)
+	for i := range q.blocks {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if len(q.root.fusedKids) == len(q.root.kids) && q.root.kind == nodeAll {
+			n += q.fuse(i, q.root.fusedKids, nil, nil)
+		} else {
+			n += q.eval(i, q.root, nil, result)
+		}
+	}
+	return n, nil
+}
+
+// everyone fills a nil mask with those who are there.
+func (q *query) everyone(i int, mask, room *words) *words {
+	if mask != nil {
+		return mask
+	}
+	b := q.alive.block(i)
+	if b != nil && b.words != nil {
+		return b.words
+	}
+	b.fill(room)
+	return room
+}
+
+// eval writes who of the mask, nil for everyone, passes in a block, and counts
+// them.
+func (q *query) eval(i int, s *planStep, mask, out *words) int {
+	n := 0
+	switch s.kind {
+	case nodeNot:
+		var room words
+		mask = q.everyone(i, mask, &room)
+		q.eval(i, s.kids[0], mask, out)
+		for k, w := range mask {
+			out[k] = w &^ out[k]
+			n += bits.OnesCount64(out[k])
+		}
+	case nodeAll:
+		kids := s.kids
+		switch {
+		case len(kids) == 0:
+			var room words
+			*out = *q.everyone(i, mask, &room)
+			n = onesOf(out)
+		case len(s.fusedKids) > 0 && !q.trace:
+			n = q.fuse(i, s.fusedKids, mask, out)
+			kids = kids[len(s.fusedKids):]
+		default:
+			n = q.eval(i, kids[0], mask, out)
+			kids = kids[1:]
+		}
+		var next words
+		for _, k := range kids {
+			if n == 0 {
+				break
+			}
+			n = q.eval(i, k, out, &next)
+			*out = next
+		}
+	case nodeAny:
+		var room words
+		rest := *q.everyone(i, mask, &room)
+		clear(out[:])
+		for _, k := range s.kids {
+			hits := q.eval(i, k, &rest, &room)
+			if hits == 0 {
+				continue
+			}
+			n += hits
+			left := uint64(0)
+			for j, w := range room {
+				out[j] |= w
+				rest[j] &^= w
+				left |= rest[j]
+			}
+			if left == 0 {
+				break
+			}
+		}
+	default:
+		var room words
+		n = s.access.among(q, i, q.everyone(i, mask, &room), out)
+	}
+	s.actual += n
+	return n
+}
+
+// fuse intersects sets, of which some are turned around, in one pass over a
+// block, and counts. out may be nil.
+func (q *query) fuse(i int, sets []bySet, mask, out *words) int {
+	var pos, neg [fuseMax]*words
+	var posArray, negArray [fuseMax]*block
+	np, nn, npa, nna := 0, 0, 0, 0
+	for _, s := range sets {
+		switch b := s.set.block(i); {
+		case s.without && b == nil:
+		case b == nil:
+			if out != nil {
+				clear(out[:])
+			}
+			return 0
+		case s.without && b.words != nil:
+			neg[nn] = b.words
+			nn++
+		case s.without:
+			negArray[nna] = b
+			nna++
+		case b.words != nil:
+			pos[np] = b.words
+			np++
+		default:
+			posArray[npa] = b
+			npa++
+		}
+	}
+	if mask == nil && np+npa == 0 {
+		var room words
+		mask = q.everyone(i, nil, &room)
+	}
+	if mask != nil {
+		pos[np] = mask
+		np++
+	}
+	passes := func(low uint16) bool {
+		word, bit := low>>6, uint64(1)<<(low&63)
+		for _, w := range pos[:np] {
+			if w[word]&bit == 0 {
+				return false
+			}
+		}
+		for _, w := range neg[:nn] {
+			if w[word]&bit != 0 {
+				return false
+			}
+		}
+		return true
+	}
+	n := 0
+	if npa > 0 { // few can pass
+		if out != nil {
+			clear(out[:])
+		}
+		for _, low := range posArray[0].array {
+			if !passes(low) || !inAll(posArray[1:npa], low) || inAny(negArray[:nna], low) {
+				continue
+			}
+			n++
+			if out != nil {
+				out[low>>6] |= 1 << (low & 63)
+			}
+		}
+		return n
+	}
+	n = fuseWords(pos[:np], neg[:nn], out)
+	if out == nil && nna == 1 && np <= 2 && nn == 0 {
+		// The common case without a branch: those of two sets in the array.
+		a, b := pos[0], pos[max(np, 1)-1]
+		for _, low := range negArray[0].array {
+			word := low >> 6
+			n -= int(a[word] & b[word] >> (low & 63) & 1)
+		}
+		return n
+	}
+	for k, b := range negArray[:nna] {
+		for _, low := range b.array {
+			if !passes(low) || inAny(negArray[:k], low) {
+				continue
+			}
+			n--
+			if out != nil {
+				out[low>>6] &^= 1 << (low & 63)
+			}
+		}
+	}
+	return n
+}
+
+// fuseMax is how many sets one pass takes, the mask included.
+const fuseMax = 8
+
+func inAll(blocks []*block, low uint16) bool {
+	for _, b := range blocks {
+		if !b.has(low) {
+			return false
+		}
+	}
+	return true
+}
+
+func inAny(blocks []*block, low uint16) bool {
+	for _, b := range blocks {
+		if b.has(low) {
+			return true
+		}
+	}
+	return false
+}
+
+// fuseWords intersects pos, of which there is at least one, without neg.
+func fuseWords(pos, neg []*words, out *words) int {
+	n := 0
+	a, b := pos[0], pos[0]
+	if len(pos) > 1 {
+		b = pos[1]
+	}
+	switch {
+	case len(pos) <= 2 && len(neg) == 0 && out == nil:
+		for k := range a {
+			n += bits.OnesCount64(a[k] & b[k])
+		}
+		return n
+	case len(pos) <= 2 && len(neg) == 1 && out == nil:
+		c := neg[0]
+		for k := range a {
+			n += bits.OnesCount64(a[k] & b[k] &^ c[k])
+		}
+		return n
+	}
+	var room words
+	if out == nil {
+		out = &room
+	}
+	c := &noWords
+	if len(neg) > 0 {
+		c = neg[0]
+		neg = neg[1:]
+	}
+	for k := range a {
+		out[k] = a[k] & b[k] &^ c[k]
+	}
+	for _, w := range pos[min(2, len(pos)):] {
+		for k := range w {
+			out[k] &= w[k]
+		}
+	}
+	for _, w := range neg {
+		for k := range w {
+			out[k] &^= w[k]
+		}
+	}
+	return onesOf(out)
+}
+
+var noWords words
+
+// narrowBySet keeps of words who is in a block of a set, or who is not.
+func narrowBySet(b *block, without bool, words *words) int {
+	n := 0
+	switch {
+	case b == nil && without:
+		return onesOf(words)
+	case b == nil:
+		clear(words[:])
+		return 0
+	case b.words != nil && without:
+		for k, w := range b.words {
+			words[k] &^= w
+			n += bits.OnesCount64(words[k])
+		}
+		return n
+	case b.words != nil:
+		for k, w := range b.words {
+			words[k] &= w
+			n += bits.OnesCount64(words[k])
+		}
+		return n
+	case without:
+		for _, low := range b.array {
+			words[low>>6] &^= 1 << (low & 63)
+		}
+		return onesOf(words)
+	}
+	// Few are left: take those out that are in words.
+	var kept [arrayMax]uint16
+	for _, low := range b.array {
+		if words[low>>6]&(1<<(low&63)) != 0 {
+			kept[n] = low
+			n++
+		}
+	}
+	clear(words[:])
+	for _, low := range kept[:n] {
+		words[low>>6] |= 1 << (low & 63)
+	}
+	return n
+}
+
+func onesOf(w *words) int {
+	n := 0
+	for _, x := range w {
+		n += bits.OnesCount64(x)
+	}
+	return n
+}
+
+// access is a way to find out who passes a leaf.
+type access interface {
+	// among writes who of the mask passes in a block, and how many they are.
+	among(q *query, i int, mask, out *words) int
+	String() string
+}
+
+// bySet is a leaf that is a set; without turns it around.
+type bySet struct {
+	set     *set
+	without bool
+}
+
+func (a bySet) among(_ *query, i int, mask, out *words) int {
+	*out = *mask
+	return narrowBySet(a.set.block(i), a.without, out)
+}
+
+func (a bySet) String() string {
+	if a.without {
+		return "set, turned around"
+	}
+	return "set"
+}
+
+// byIndex is a leaf over an attribute.
+type byIndex struct{ index *attrIndex }
+
+func (a byIndex) among(_ *query, i int, mask, out *words) int {
+	a.index.eval(i, out)
+	n := 0
+	if a.index.pred.op == opMissing {
+		for k, w := range mask {
+			out[k] = w &^ out[k]
+			n += bits.OnesCount64(out[k])
+		}
+		return n
+	}
+	for k, w := range mask {
+		out[k] &= w
+		n += bits.OnesCount64(out[k])
+	}
+	return n
+}
+
+func (a byIndex) String() string {
+	if a.index.planes != nil {
+		return "bit planes"
+	}
+	return fmt.Sprintf("%d sets", len(a.index.sets))
+}
+
+// byCustomer is a leaf that is evaluated for each customer in question.
+type byCustomer struct{ leaf *leaf }
+
+func (a byCustomer) among(q *query, i int, mask, out *words) int {
+	o := &one{p: &q.view, t: q.t}
+	n := 0
+	for k, w := range mask {
+		hit := uint64(0)
+		for rest := w; rest != 0; rest &= rest - 1 {
+			bit := bits.TrailingZeros64(rest)
+			o.d = uint32(i)<<blockBits | uint32(k)<<6 | uint32(bit)
+			if holds, _ := a.leaf.eval(o, q.t); holds {
+				hit |= 1 << bit
+				n++
+			}
+		}
+		out[k] = hit
+	}
+	return n
+}
+
+func (a byCustomer) String() string { return "customer by customer" }
