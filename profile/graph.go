@@ -114,8 +114,9 @@ type evidence struct {
 	arrival uint64
 	first   int64 // least event time
 	last    int64
-	records []*record // by time and ID; of a Store, those at hand
-	count   int       // events
+	records []*record  // by time and ID; of a Store, those at hand
+	sole    [1]*record // the memory of records, as long as there is one
+	count   int        // events
 	traits  []candidate
 	home    *cluster // nil where every identifier is blocked
 	extra   *evidenceExtra
@@ -180,6 +181,7 @@ func (p position) compare(q position) int {
 // cluster is a profile: evidence and the identifiers that it placed.
 type cluster struct {
 	evidence []*evidence
+	sole     [1]*evidence // the memory of evidence, as long as there is one
 	nodes    []*node
 	size     int // evidence records, also where they are not loaded
 	limits   *summary
@@ -225,15 +227,15 @@ func (c *cluster) reach(p position) {
 }
 
 // observe records a prepared event.
-func (g *graph) observe(p *prepared) Receipt {
-	r := Receipt{Event: p.event.ID, Refused: p.refused}
+func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
+	r := Receipt{Event: p.event.ID, Refused: slices.Clip(refused)}
 	if rec := g.events[r.Event]; rec != nil {
 		return g.again(rec, p, r)
 	}
 	e := g.evidence[p.key]
 	if len(g.tombstones) > 0 && (p.at <= g.erasedUntil || g.keepsOut && e == nil) {
 		if refusal, ok := g.buried(p); ok {
-			r.Refused = append(slices.Clip(r.Refused), refusal)
+			r.Refused = append(r.Refused, refusal)
 			r.Err = ErrErased
 			return r
 		}
@@ -315,9 +317,16 @@ func (g *graph) newEvidence(p *prepared) *evidence {
 	e := &evidence{key: p.key, anchor: g.newID(), arrival: g.arrivals, first: p.at, last: p.at}
 	g.evidence[e.key] = e
 	g.anchors[e.anchor] = e
+	e.records = e.sole[:0]
 	e.links = make([]*node, 0, len(p.names))
+	room := make([]node, 0, len(p.names))
 	for _, nm := range p.names {
-		n := g.node(nm)
+		n := g.findNode(nm)
+		if n == nil {
+			room = append(room, node{name: nm})
+			n = &room[len(room)-1]
+			g.addNode(n)
+		}
 		n.uses++
 		if nm.links() {
 			e.links = append(e.links, n)
@@ -329,17 +338,11 @@ func (g *graph) newEvidence(p *prepared) *evidence {
 	return e
 }
 
-// node finds or makes the node of a name.
-func (g *graph) node(nm name) *node {
-	for nm.kind.index >= len(g.nodes) {
+func (g *graph) addNode(n *node) {
+	for n.kind.index >= len(g.nodes) {
 		g.nodes = append(g.nodes, map[string]*node{})
 	}
-	n := g.nodes[nm.kind.index][nm.value]
-	if n == nil {
-		n = &node{name: nm}
-		g.nodes[nm.kind.index][nm.value] = n
-	}
-	return n
+	g.nodes[n.kind.index][n.value] = n
 }
 
 func (g *graph) findNode(nm name) *node {

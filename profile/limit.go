@@ -40,14 +40,28 @@ func summaryOf(n *node, since int64) *summary {
 	if n.kind.limit == nil && len(n.cannot()) == 0 {
 		return noLimits
 	}
-	s := &summary{}
+	s := newSummary(1)
 	if n.kind.limit != nil {
-		s.entries = []entry{{n, since}}
+		s.entries = append(s.entries, entry{n, since})
 	}
 	if len(n.cannot()) > 0 {
 		s.apart = []*node{n}
 	}
 	return s
+}
+
+// newSummary is a summary with room for some entries, the few that most have
+// in one piece of memory with it.
+func newSummary(size int) *summary {
+	if size > 4 {
+		return &summary{entries: make([]entry, 0, size)}
+	}
+	small := &struct {
+		summary
+		room [4]entry
+	}{}
+	small.entries = small.room[:0]
+	return &small.summary
 }
 
 func (s *summary) join(t *summary) *summary {
@@ -57,28 +71,18 @@ func (s *summary) join(t *summary) *summary {
 	case len(s.entries) == 0 && len(s.apart) == 0:
 		return t
 	}
-	return &summary{
-		entries: joinEntries(s.entries, t.entries),
-		apart:   append(slices.Clip(s.apart), t.apart...),
-	}
-}
-
-func joinEntries(a, b []entry) []entry {
-	switch {
-	case len(b) == 0:
-		return a
-	case len(a) == 0:
-		return b
-	}
-	out := make([]entry, 0, len(a)+len(b))
+	out := newSummary(len(s.entries) + len(t.entries))
+	out.apart = append(slices.Clip(s.apart), t.apart...)
+	a, b := s.entries, t.entries
 	for len(a) > 0 && len(b) > 0 {
 		if compareEntries(a[0], b[0]) <= 0 {
-			out, a = append(out, a[0]), a[1:]
+			out.entries, a = append(out.entries, a[0]), a[1:]
 		} else {
-			out, b = append(out, b[0]), b[1:]
+			out.entries, b = append(out.entries, b[0]), b[1:]
 		}
 	}
-	return append(append(out, a...), b...)
+	out.entries = append(append(out.entries, a...), b...)
+	return out
 }
 
 // seen is s with the first sight of an identifier that had none.
@@ -86,8 +90,8 @@ func (s *summary) seen(n *node, since int64) *summary {
 	if n.kind.limit == nil {
 		return s
 	}
-	rest := slices.DeleteFunc(slices.Clone(s.entries), func(e entry) bool { return e.node == n })
-	return &summary{entries: joinEntries(rest, []entry{{n, since}}), apart: s.apart}
+	rest := &summary{apart: s.apart, entries: slices.DeleteFunc(slices.Clone(s.entries), func(e entry) bool { return e.node == n })}
+	return rest.join(&summary{entries: []entry{{n, since}}})
 }
 
 // apartFrom are the identifiers of the far side that were declared apart from

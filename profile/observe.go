@@ -89,24 +89,24 @@ type Receipt struct {
 // Times are truncated to the microsecond. The event is copied; the caller may
 // reuse its maps and slices. Safe for concurrent use.
 func (d *Directory) Observe(ctx context.Context, e Event) (Receipt, error) {
-	var p prepared
-	var buf [8]name
-	if _, err := d.prepare(&p, &e, d.now(), buf[:0]); err != nil {
-		return Receipt{Event: e.ID, Refused: p.refused, Err: err}, err
-	}
 	if d.store != nil {
-		receipts, err := d.observeStored(ctx, []prepared{p}, make([]Receipt, 1))
+		receipts, err := d.ObserveBatch(ctx, []Event{e})
 		if err != nil {
 			return Receipt{}, err
 		}
 		return receipts[0], receipts[0].Err
+	}
+	var buf [8]name
+	p, _, refused, err := d.prepare(&e, d.now(), buf[:0])
+	if err != nil {
+		return Receipt{Event: e.ID, Refused: refused, Err: err}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	r := d.graph.observe(&p)
+	r := d.graph.observe(&p, refused)
 	return r, r.Err
 }
 
@@ -120,10 +120,8 @@ func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt
 	buf := make([]name, 0, 4*len(events))
 	now := d.now()
 	for i := range events {
-		var err error
-		if buf, err = d.prepare(&batch[i], &events[i], now, buf); err != nil {
-			receipts[i] = Receipt{Event: events[i].ID, Refused: batch[i].refused, Err: err}
-		}
+		receipts[i].Event = events[i].ID
+		batch[i], buf, receipts[i].Refused, receipts[i].Err = d.prepare(&events[i], now, buf)
 	}
 	if d.store != nil {
 		return d.observeStored(ctx, batch, receipts)
@@ -135,18 +133,18 @@ func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt
 	defer d.mu.Unlock()
 	for i := range batch {
 		if receipts[i].Err == nil {
-			receipts[i] = d.graph.observe(&batch[i])
+			receipts[i] = d.graph.observe(&batch[i], receipts[i].Refused)
 		}
 	}
 	return receipts, nil
 }
 
-// observeStored records a prepared batch in the Store, in one commit; the
-// receipts of what could not be prepared are in already.
-func (d *Directory) observeStored(ctx context.Context, batch []prepared, refused []Receipt) ([]Receipt, error) {
+// observeStored records a prepared batch in the Store, in one commit; doors are
+// the receipts as far as the door goes.
+func (d *Directory) observeStored(ctx context.Context, batch []prepared, doors []Receipt) ([]Receipt, error) {
 	q := Query{Arrivals: len(batch)}
 	for i := range batch {
-		if refused[i].Err != nil {
+		if doors[i].Err != nil {
 			continue
 		}
 		q.Events = append(q.Events, batch[i].event.ID)
@@ -156,11 +154,11 @@ func (d *Directory) observeStored(ctx context.Context, batch []prepared, refused
 		}
 		q.Tombstones = append(q.Tombstones, d.rules.hashes(&batch[i])...)
 	}
-	receipts := slices.Clone(refused)
+	receipts := slices.Clone(doors)
 	err := d.update(ctx, q, func(g *graph) error {
 		for i := range batch {
-			if refused[i].Err == nil {
-				receipts[i] = g.observe(&batch[i])
+			if doors[i].Err == nil {
+				receipts[i] = g.observe(&batch[i], doors[i].Refused)
 			}
 		}
 		return nil
@@ -205,23 +203,25 @@ type prepared struct {
 	now      time.Time
 	names    []name // distinct, in the order of linking
 	key      EvidenceKey
-	refused  []Refusal
 	consents []ConsentAct // normalized, a copy
 }
 
-// prepare checks an event. Its names go to the end of buf, which it returns.
-func (d *Directory) prepare(p *prepared, e *Event, now time.Time, buf []name) ([]name, error) {
-	p.event, p.now = e, now
+// prepare checks an event. Its names go to the end of buf, which it returns
+// with the identifiers that it refused. Nothing here reaches the heap where all
+// goes well, and so the prepared event is a result.
+func (d *Directory) prepare(e *Event, now time.Time, buf []name) (prepared, []name, []Refusal, error) {
+	p := prepared{event: e, now: now}
 	if err := d.checkEvent(e, now); err != nil {
-		return buf, err
+		return p, buf, nil, err
 	}
+	var refused []Refusal
 	p.at = e.Time.UnixMicro()
 	from, kept := len(buf), false
 	for _, id := range e.Identifiers {
 		n, reason := d.rules.name(id, e.Brand)
 		switch {
 		case reason != 0:
-			p.refused = append(p.refused, Refusal{Identifier: id, Reason: reason})
+			refused = append(refused, Refusal{Identifier: id, Reason: reason})
 		case n.kind.Use == Kept:
 			kept = true
 		default:
@@ -230,9 +230,9 @@ func (d *Directory) prepare(p *prepared, e *Event, now time.Time, buf []name) ([
 	}
 	if len(buf) == from {
 		if kept {
-			return buf, fmt.Errorf("%w: only identifiers that are kept without use", ErrNoIdentifier)
+			return p, buf, refused, fmt.Errorf("%w: only identifiers that are kept without use", ErrNoIdentifier)
 		}
-		return buf, ErrNoIdentifier
+		return p, buf, refused, ErrNoIdentifier
 	}
 	p.names = buf[from:len(buf):len(buf)]
 	if len(p.names) > 1 {
@@ -243,7 +243,7 @@ func (d *Directory) prepare(p *prepared, e *Event, now time.Time, buf []name) ([
 	if len(e.Consents) > 0 {
 		p.consents = d.consents(e)
 	}
-	return buf, nil
+	return p, buf, refused, nil
 }
 
 // consents copies the consent acts of a checked event, with normalized addresses.
@@ -263,8 +263,9 @@ func (d *Directory) consents(e *Event) []ConsentAct {
 // evidenceKey hashes the set of names. They arrive in the order of linking,
 // which a configuration can change, so they are put in the order of their kinds first.
 func evidenceKey(names []name) EvidenceKey {
+	var sorted [8]name
 	if len(names) > 1 && !slices.IsSortedFunc(names, compareKinds) {
-		names = slices.Clone(names)
+		names = append(sorted[:0], names...)
 		slices.SortFunc(names, compareKinds)
 	}
 	var stack [256]byte

@@ -65,7 +65,7 @@ func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 		}
 	}
 	if in.Order != nil || len(in.Consents) > 0 {
-		rec.more = &more{order: orderOf(in), consents: p.consents}
+		rec.more = &more{order: orderOf(in), consents: slices.Clone(p.consents)}
 	}
 	return rec
 }

@@ -66,10 +66,13 @@ func (f *fold) put(n *node, c *cluster, since int64) {
 	c.nodes = append(c.nodes, n)
 }
 
-func (f *fold) found(n *node, since int64) *cluster {
-	c := &cluster{limits: summaryOf(n, since)}
+func (f *fold) found(n *node, since int64, room int) *cluster {
+	c := &cluster{limits: summaryOf(n, since), nodes: make([]*node, 0, room)}
+	c.evidence = c.sole[:0]
 	f.put(n, c, since)
-	f.made = append(f.made, c)
+	if f.epoch != 0 {
+		f.made = append(f.made, c)
+	}
 	return c
 }
 
@@ -93,7 +96,7 @@ func (f *fold) step(e *evidence) *cluster {
 	root := e.links[0]
 	c := f.home(root)
 	if c == nil {
-		c = f.found(root, e.first)
+		c = f.found(root, e.first, len(e.links))
 	}
 	f.sight(root, c, e.first)
 	for _, n := range e.links[1:] {
@@ -112,10 +115,10 @@ func (f *fold) step(e *evidence) *cluster {
 			f.sight(n, c, e.first)
 			continue
 		}
-		var limits *summary
+		limits := noLimits
 		if far != nil {
 			limits = far.limits
-		} else {
+		} else if n.kind.limit != nil || n.extra != nil {
 			limits = summaryOf(n, e.first)
 		}
 		if v := judge(c.limits, limits); v.reason != 0 {
@@ -497,10 +500,10 @@ func (f *fold) fold() bool {
 func (f *fold) bind(t *tie) {
 	a, b := f.home(t.a), f.home(t.b)
 	if a == nil {
-		a = f.found(t.a, unseen)
+		a = f.found(t.a, unseen, 2)
 	}
 	if b == nil {
-		b = f.found(t.b, unseen)
+		b = f.found(t.b, unseen, 2)
 	}
 	if a == b {
 		return

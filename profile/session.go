@@ -278,8 +278,8 @@ func (s *session) known(nm name) *node {
 	if n := s.graph.findNode(nm); n != nil {
 		return n
 	}
-	n := s.graph.node(nm)
-	n.stub = true
+	n := &node{name: nm, stub: true}
+	s.graph.addNode(n)
 	return n
 }
 
