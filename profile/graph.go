@@ -180,12 +180,13 @@ func (p position) compare(q position) int {
 
 // cluster is a profile: evidence and the identifiers that it placed.
 type cluster struct {
+	anchor   ID     // the profile's ID: of the evidence with the least arrival; empty without evidence
+	arrival  uint64 // of that evidence
 	evidence []*evidence
 	sole     [1]*evidence // the memory of evidence, as long as there is one
 	nodes    []*node
 	size     int // evidence records, also where they are not loaded
 	limits   *summary
-	namer    *evidence // with the least arrival: its anchor is the profile's ID
 	events   int
 	first    int64
 	last     int64
@@ -197,10 +198,10 @@ type cluster struct {
 }
 
 func (c *cluster) id() ID {
-	if c == nil || c.namer == nil {
+	if c == nil {
 		return ""
 	}
-	return c.namer.anchor
+	return c.anchor
 }
 
 // hold adds evidence to the cluster.
@@ -211,13 +212,18 @@ func (c *cluster) hold(e *evidence) {
 	if c.size == 0 || e.last > c.last {
 		c.last = e.last
 	}
-	if c.namer == nil || e.arrival < c.namer.arrival {
-		c.namer = e
-	}
+	c.name(e.anchor, e.arrival)
 	c.evidence = append(c.evidence, e)
 	c.size++
 	c.events += e.count
 	c.reach(e.position())
+}
+
+// name makes an anchor the profile's ID if none came earlier.
+func (c *cluster) name(anchor ID, arrival uint64) {
+	if anchor != "" && (c.anchor == "" || arrival < c.arrival) {
+		c.anchor, c.arrival = anchor, arrival
+	}
 }
 
 func (c *cluster) reach(p position) {

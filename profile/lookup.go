@@ -123,8 +123,8 @@ func (g *graph) lookup(nm name) (ID, error) {
 	switch {
 	case n == nil:
 		return "", ErrNotFound
-	case n.home != nil && n.home.namer != nil && n.since != unseen:
-		return n.home.id(), nil
+	case n.home != nil && n.home.anchor != "" && n.since != unseen:
+		return n.home.anchor, nil
 	case n.answers():
 		return n.looksUp()
 	case len(n.refusals()) > 0:

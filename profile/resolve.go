@@ -210,9 +210,7 @@ func (f *fold) merge(a, b *cluster) *cluster {
 			n.next = a
 		}
 	}
-	if a.namer == nil || b.namer != nil && b.namer.arrival < a.namer.arrival {
-		a.namer = b.namer
-	}
+	a.name(b.anchor, b.arrival)
 	if b.size > 0 {
 		if a.size == 0 {
 			a.first, a.last = math.MaxInt64, math.MinInt64
@@ -289,7 +287,7 @@ func (g *graph) arrive(e *evidence, now int64, mode Mode) int {
 	c := f.step(e)
 	e.home = c
 	id := c.id()
-	if c.namer == e {
+	if c.anchor == e.anchor {
 		g.feed.add(change{kind: Created, profile: id, at: now, mode: mode})
 	}
 	for _, m := range f.merging {

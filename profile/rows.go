@@ -93,7 +93,7 @@ func (n *node) nameRow(version uint64) NameRow {
 
 func (g *graph) profileRow(c *cluster) ProfileRow {
 	return ProfileRow{
-		ID: c.id(), Arrival: c.namer.arrival, Evidence: c.size, Events: c.events,
+		ID: c.id(), Arrival: c.arrival, Evidence: c.size, Events: c.events,
 		First: instant(c.first), Last: instant(c.last),
 		Latest: PlaceRow{At: instant(c.latest.at), Evidence: c.latest.key},
 		Side:   c.limits.row(), Traits: g.traitRows(c.traitsOf()),

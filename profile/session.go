@@ -203,7 +203,7 @@ func (s *session) hydrate(rows Rows, q Query) {
 	}
 	for _, id := range q.Profiles {
 		if c := s.stubs[id]; c != nil && c.size > 0 {
-			s.complete(id, c)
+			s.complete(c)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func (s *session) stub(id ID) *cluster {
 	}
 	c := s.stubs[id]
 	if c == nil {
-		c = &cluster{limits: noLimits, partial: true, parts: []ID{id}, namer: &evidence{anchor: id}, golden: []candidate{}}
+		c = &cluster{limits: noLimits, partial: true, parts: []ID{id}, anchor: id, golden: []candidate{}}
 		s.stubs[id] = c
 	}
 	return c
@@ -224,7 +224,7 @@ func (s *session) stub(id ID) *cluster {
 func (s *session) profile(row ProfileRow) {
 	s.profiles[row.ID] = row
 	c := s.stub(row.ID)
-	c.namer.arrival = row.Arrival
+	c.arrival = row.Arrival
 	c.size, c.events = row.Evidence, row.Events
 	c.first, c.last = row.First.UnixMicro(), row.Last.UnixMicro()
 	c.latest = position{row.Latest.At.UnixMicro(), row.Latest.Evidence}
@@ -233,15 +233,12 @@ func (s *session) profile(row ProfileRow) {
 }
 
 // complete makes a cluster whole from what was loaded for it.
-func (s *session) complete(id ID, c *cluster) {
+func (s *session) complete(c *cluster) {
 	c.partial = false
 	c.evidence, c.nodes = nil, nil
 	for _, e := range s.graph.evidence {
 		if e.home == c {
 			c.evidence = append(c.evidence, e)
-			if e.anchor == id {
-				c.namer = e
-			}
 		}
 	}
 	for _, byValue := range s.graph.nodes {

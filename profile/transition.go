@@ -72,7 +72,7 @@ func (t *teller) tell(kind ChangeKind, id, other ID) {
 func (t *teller) traits(groups []group) {
 	before := map[ID]*cluster{}
 	for _, c := range t.f.scope {
-		if c.namer != nil {
+		if c.anchor != "" {
 			before[c.id()] = c
 		}
 	}
@@ -125,7 +125,7 @@ func (f *fold) groups() (groups []group, created []*cluster) {
 		to, from := e.links[0].next, e.home
 		e.home = to
 		if from == nil {
-			if to.namer == e {
+			if to.anchor == e.anchor {
 				created = append(created, to)
 			}
 			continue
