@@ -124,6 +124,36 @@ func (d *Definition) States() []string {
 	return names
 }
 
+// Edge is one way to start, move or end an instance.
+type Edge struct {
+	// ID is what histories call it: see [Record].Edge.
+	ID int
+	// From and To are states; From is "" for entries, goals and exits, To is ""
+	// for goals and exits. An edge that stays has the same state twice.
+	From, To string
+	// End is the name of a goal or exit, Goal is true for a goal.
+	End  string
+	Goal bool
+	// Label says in words what takes it.
+	Label string
+}
+
+// Edges are all edges, by ID.
+func (d *Definition) Edges() []Edge {
+	out := make([]Edge, len(d.edges))
+	for i, e := range d.edges {
+		out[i] = Edge{ID: i, End: e.spec.Name, Goal: e.goal, Label: e.words}
+		if e.from >= 0 {
+			out[i].From = d.states[e.from].spec.Name
+			out[i].To = out[i].From
+		}
+		if e.to >= 0 {
+			out[i].To = d.states[e.to].spec.Name
+		}
+	}
+	return out
+}
+
 // Build returns the definition itself, so that it is a [Source].
 func (d *Definition) Build() (*Definition, error) { return d, nil }
 

@@ -139,11 +139,11 @@ func (e *Engine) carry(ctx context.Context, er *EffectRow, now time.Time, p *Pro
 			er.Wake = now
 		}
 		p.Uncertain++
-		return e.write(ctx, er, now)
+		return e.finish(ctx, er, now)
 	case Uncertain:
 		if !port.HonorsKeys {
 			er.Wake = time.Time{}
-			return e.store.Commit(ctx, &Batch{Effects: []EffectRow{*er}})
+			return e.finish(ctx, er, now)
 		}
 	case Pending:
 		if er.Effect.Kind == MessageEffect {
@@ -259,7 +259,9 @@ func (e *Engine) finish(ctx context.Context, er *EffectRow, now time.Time) error
 			return errLost
 		}
 		u := e.unit(now, &Found{Contact: f.Contact})
-		u.putEffect(*er, effectOwner(er), now)
+		stored := *er
+		stored.Told = stored.Told || er.tells()
+		u.putEffect(stored, effectOwner(er), now)
 		if er.Effect.Kind == MessageEffect {
 			if row, changed := er.release(u.contact.Row); changed {
 				u.setContact(row)
@@ -267,7 +269,7 @@ func (e *Engine) finish(ctx context.Context, er *EffectRow, now time.Time) error
 		}
 		if f.Instance != nil {
 			u.rows = append(u.rows, f.Instance)
-			if er.State.Finished() {
+			if er.tells() {
 				if err := u.elapse(ctx, f.Instance, now); err != nil {
 					return err
 				}

@@ -854,3 +854,34 @@ func TestCounts(t *testing.T) {
 		Passed: map[int]int{0: 4, 1: 1, 2: 3}, Sent: map[string]map[string]int{"hello": {"sms": 3}},
 	}, c)
 }
+
+func TestAnEffectInDoubtDoesNotKeepAnInstanceOpen(t *testing.T) {
+	j := journey.Define("j")
+	j.Enter(journey.Event("go")).To("a")
+	j.State("a").Do(journey.Do("slow", nil)).Send(service("hello")).
+		On(journey.InDoubt("hello")).End("who knows").
+		After(24 * time.Hour).End("over")
+	d := newDesk(t, func(c *journey.Config) {
+		p := c.Channels["sms"]
+		p.HonorsKeys = false
+		c.Channels["sms"] = p
+	}, j)
+	d.answer = func(x journey.Dispatch) journey.Answer {
+		if x.Channel == "sms" {
+			return journey.Unclear("timeout")
+		}
+		if d.now.Before(monday.Add(time.Hour)) {
+			return journey.Later("busy", time.Hour)
+		}
+		return journey.Confirm("")
+	}
+	id := d.does("1", "go", "li").Instances[0]
+	require.Equal(t, journey.Closing, d.instance(id).Status, "the other effect is not finished")
+	for row, err := range d.Unsettled(context.Background()) {
+		require.NoError(t, err)
+		require.NoError(t, d.Resolve(context.Background(), row.Effect.Key, journey.Confirm("found it")))
+	}
+	require.Equal(t, journey.Closing, d.instance(id).Status, "an effect is counted once")
+	d.after(2 * time.Hour)
+	require.Equal(t, []string{"=who knows"}, d.states("li"))
+}

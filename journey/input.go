@@ -24,12 +24,13 @@ const (
 	TimerInput                      // a wait is over
 	DoneInput                       // an effect was confirmed
 	FailedInput                     // an effect was rejected, suppressed or given up
+	DoubtInput                      // nobody knows whether an effect was carried out
 	ReturnedInput                   // a journey started by this one ended
 	ZoneInput                       // the customer's time zone changed
 	inputKindCount                  // how many there are
 )
 
-var inputKindNames = [...]string{"event", "entered", "left", "tick", "call", "timer", "done", "failed", "returned", "zone"}
+var inputKindNames = [...]string{"event", "entered", "left", "tick", "call", "timer", "done", "failed", "in_doubt", "returned", "zone"}
 
 func (k InputKind) String() string {
 	if k < inputKindCount {
@@ -69,6 +70,8 @@ type Input struct {
 	// Facts are answers from outside. The engine fills them in; who calls Step
 	// directly gives those that [Definition.Needs] names.
 	Facts Facts
+
+	told bool // the instance has heard of this effect before
 }
 
 // Facts are what a step may ask of the world, answered before it.

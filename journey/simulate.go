@@ -33,8 +33,8 @@ type Simulation struct {
 	Checks    map[string]Check
 	Traits    Traits
 	Consent   Consent
-	// Answer is what channels and actions answer; nil confirms. All honor keys.
-	Answer func(Dispatch) Answer
+	// Answer carries out effects; nil confirms them. All channels honor keys.
+	Answer Handler
 	// Window is how long after a message the history is searched for what it
 	// asked for; 0 is 30 days.
 	Window time.Duration

@@ -172,7 +172,7 @@ func (r *run) fits(in *Instance, x *Input, e *edge) (bool, error) {
 
 func (r *run) input(in *Instance, x *Input) error {
 	if in.Status == Ended {
-		if outcome(x.Kind) && in.Pending > 0 {
+		if outcome(x.Kind) && !x.told && in.Pending > 0 {
 			in.Pending--
 			in.Seq++
 		}
@@ -186,7 +186,7 @@ func (r *run) input(in *Instance, x *Input) error {
 		return nil
 	}
 	changed := false
-	if outcome(x.Kind) && in.Pending > 0 {
+	if outcome(x.Kind) && !x.told && in.Pending > 0 {
 		in.Pending--
 		changed = true
 	}
@@ -221,7 +221,7 @@ func (r *run) input(in *Instance, x *Input) error {
 	return nil
 }
 
-func outcome(k InputKind) bool { return k == DoneInput || k == FailedInput }
+func outcome(k InputKind) bool { return k == DoneInput || k == FailedInput || k == DoubtInput }
 
 // ends takes the first goal or exit that the input reaches.
 func (r *run) ends(in *Instance, x *Input) (bool, error) {

@@ -120,6 +120,8 @@ type EffectRow struct {
 	// Doubtful is set from the first call whose result is not known until a call
 	// with the same key has a definite one.
 	Doubtful bool
+	// Told is set when the instance has heard how it ended, or that nobody knows.
+	Told bool
 	// Refused are the channels that have refused it.
 	Refused []string
 	// Decision is the contact policy's last answer.

@@ -44,6 +44,11 @@ func Done(name string) Trigger { return trigger(DoneInput, name) }
 // rejected, suppressed or given up.
 func Failed(name string) Trigger { return trigger(FailedInput, name) }
 
+// InDoubt is the news that nobody knows whether a message or action of this
+// instance was carried out, and that nobody will ask again. If it is resolved
+// later, Done or Failed follows.
+func InDoubt(name string) Trigger { return trigger(DoubtInput, name) }
+
 // Returned is the end of a journey that this instance started; its property
 // "outcome" is the name of the end.
 func Returned(journey string) Trigger { return trigger(ReturnedInput, journey) }
@@ -93,6 +98,8 @@ func (t triggerSpec) String() string {
 		s = t.Name + " done"
 	case FailedInput:
 		s = t.Name + " failed"
+	case DoubtInput:
+		s = t.Name + " in doubt"
 	case ReturnedInput:
 		s = t.Name + " ended"
 	default:

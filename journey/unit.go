@@ -132,9 +132,14 @@ func (u *unit) putEffect(er EffectRow, in *Instance, at time.Time) {
 	u.batch.History = append(u.batch.History, effectRecord(&er, in, at))
 }
 
+// tells reports whether the instance has to hear where the effect has come to.
+func (er *EffectRow) tells() bool {
+	return er.Effect.Kind != ReturnEffect && (er.State.Finished() || er.State == Uncertain && er.Wake.IsZero())
+}
+
 // outcome tells an instance how its effect ended.
 func (u *unit) outcome(ctx context.Context, row *InstanceRow, er *EffectRow) error {
-	if !row.Instance.Open() && row.Instance.Pending == 0 || er.Effect.Kind == ReturnEffect {
+	if !row.Instance.Open() && row.Instance.Pending == 0 {
 		return nil
 	}
 	return u.step(ctx, row, er.outcome(u.now), u.now)
@@ -142,9 +147,12 @@ func (u *unit) outcome(ctx context.Context, row *InstanceRow, er *EffectRow) err
 
 // outcome is how an effect ended, as an input.
 func (er *EffectRow) outcome(now time.Time) Input {
-	x := Input{Kind: FailedInput, Name: er.Effect.Name, Time: now, Mode: er.Effect.Mode}
-	if er.State == Confirmed {
+	x := Input{Kind: FailedInput, Name: er.Effect.Name, Time: now, Mode: er.Effect.Mode, told: er.Told}
+	switch er.State {
+	case Confirmed:
 		x.Kind = DoneInput
+	case Uncertain:
+		x.Kind = DoubtInput
 	}
 	return x
 }

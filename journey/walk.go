@@ -419,7 +419,7 @@ func (w *Walk) carry(ctx context.Context, i int) error {
 	er.Attempts++
 	a := Confirm("")
 	if w.s.cfg.Answer != nil {
-		a = w.s.cfg.Answer(dispatchOf(er, now))
+		a = w.s.cfg.Answer(ctx, dispatchOf(er, now))
 	}
 	return w.settle(ctx, a)
 }
@@ -457,7 +457,7 @@ func (w *Walk) finish(ctx context.Context) error {
 	if w.sent != nil {
 		w.sent(er, w.now)
 	}
-	if !er.State.Finished() || er.Effect.Kind == ReturnEffect {
+	if !er.tells() {
 		return nil
 	}
 	for i := range w.instances {

@@ -115,7 +115,7 @@ func (g *Gate) permits(row Row, m Message, f Facts, exempt Exempt, channel strin
 			p := f.Consent[channel]
 			ok, detail = p.Granted, p.Detail
 		} else {
-			ok, detail = row.consented(m.Purpose, channel, m.Brand, now)
+			ok, detail = row.Consented(m.Purpose, channel, m.Brand, now)
 		}
 		if !ok {
 			return Refusal{channel, NoConsent, detail}, false

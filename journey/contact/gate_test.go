@@ -316,7 +316,7 @@ func TestConsentScopes(t *testing.T) {
 		return profile.ConsentAct{Purpose: purpose, Channel: channel, Brand: brand, Granted: granted}
 	}
 	ok := func(r Row, brand string, at int) bool {
-		yes, _ := r.consented("marketing", "sms", brand, day(at))
+		yes, _ := r.Consented("marketing", "sms", brand, day(at))
 		return yes
 	}
 	var r Row
@@ -338,7 +338,7 @@ func TestConsentScopes(t *testing.T) {
 	s := Row{}.WithConsent(short, day(1))
 	require.True(t, ok(s, "", 4))
 	require.False(t, ok(s, "", 5), "over at its instant")
-	_, why := s.consented("marketing", "sms", "", day(6))
+	_, why := s.Consented("marketing", "sms", "", day(6))
 	require.Equal(t, "over since 2026-01-05", why)
 }
 
@@ -370,7 +370,7 @@ func TestMergedRows(t *testing.T) {
 	require.Equal(t, "Asia/Tokyo", m.Zone)
 	require.Equal(t, []Sent{{Key: "y", At: now.Add(-time.Hour)}, {Key: "x", At: now}}, m.Sent)
 	require.Len(t, m.Credits, 1)
-	yes, _ := m.consented("marketing", "sms", "", now)
+	yes, _ := m.Consented("marketing", "sms", "", now)
 	require.False(t, yes, "the later withdrawal wins")
 }
 

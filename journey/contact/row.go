@@ -121,11 +121,12 @@ func outranks(c, d Consent) bool {
 	return !c.Granted
 }
 
-// consented reports whether purpose, channel and brand may be used at a time.
+// Consented reports whether the customer has agreed to messages for a purpose on
+// a channel from a brand, as of a time; detail says why not.
 // Of the acts that cover them and are not over, the latest explicit one decides.
 // An act for a single address counts for its whole channel, because the message
 // does not say yet which address it will take; [Facts.Consent] can be finer.
-func (r Row) consented(purpose, channel, brand string, at time.Time) (ok bool, detail string) {
+func (r Row) Consented(purpose, channel, brand string, at time.Time) (ok bool, detail string) {
 	var best *Consent
 	for i := range r.Consents {
 		c := &r.Consents[i]

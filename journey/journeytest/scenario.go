@@ -23,8 +23,9 @@ type Scenario struct {
 
 // stage knows which world is being played, so that a customer acts in it.
 type stage struct {
-	playing *Scenario
-	people  map[profile.ID]*Customer
+	playing  *Scenario
+	people   map[profile.ID]*Customer
+	coverage *Coverage
 }
 
 // localTime is how times are written in scenarios.
@@ -148,6 +149,7 @@ func (s *Scenario) Branch(name string, play func(s *Scenario)) *Scenario {
 		s.stage.playing = branch
 		defer func() { s.stage.playing = before }()
 		play(branch)
+		branch.cover()
 	}
 	if t, ok := s.t.(*testing.T); ok {
 		t.Run(name, func(t *testing.T) { run(t) })
