@@ -122,7 +122,9 @@ func (t *Transaction) open(s *state, n int, unit Unit, terms Terms, amount int64
 	t.Opens = append(t.Opens, Lot{Account: s.ID, ID: id, Unit: unit, Opened: t.Key, Terms: terms})
 	if amount > 0 {
 		t.move(from, s.book(), s.ID, unit, id, amount)
+		return
 	}
+	t.Changes = append(t.Changes, LotChange{Account: s.ID, Lot: id})
 }
 
 // settleDebt pays what the account owes out of the lots that t opens, and

@@ -103,8 +103,10 @@ type Transaction struct {
 	// Fingerprint identifies the content of the command.
 	Fingerprint Fingerprint `json:"fingerprint"`
 
-	Entries []Entry     `json:"entries,omitempty"`
-	Opens   []Lot       `json:"opens,omitempty"` // lots that it opened, empty, with their terms
+	Entries []Entry `json:"entries,omitempty"`
+	// Opens are the lots that it opened, empty, with their terms. Each is named
+	// by an entry or a change too.
+	Opens   []Lot       `json:"opens,omitempty"`
 	Changes []LotChange `json:"changes,omitempty"`
 	// Links are the places in the chains of the accounts concerned, the
 	// command's account first.

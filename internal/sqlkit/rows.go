@@ -2,113 +2,209 @@ package sqlkit
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Column is a column of an [Insert] with its PostgreSQL type: text, bigint,
+// Column is a column of a [Statement] with its PostgreSQL type: text, bigint,
 // timestamptz, bytea.
 type Column struct {
 	Name string
 	Type string
 }
 
-// Insert writes many rows with one statement (SQLite: one for each few hundred
-// parameters).
-type Insert struct {
-	table   string
+// Columns reads a list such as "program seq:bigint at:timestamptz"; text is the default.
+func Columns(list string) []Column {
+	var out []Column
+	for _, f := range strings.Fields(list) {
+		name, kind, ok := strings.Cut(f, ":")
+		if !ok {
+			kind = "text"
+		}
+		out = append(out, Column{name, kind})
+	}
+	return out
+}
+
+// Statement writes many rows of values: an insert or a guarded update. On
+// PostgreSQL the rows are sent as one array per column, on SQLite the statement
+// for one row is prepared once and run for each.
+type Statement struct {
 	columns []Column
-	tail    string
-	head    string
-	arrays  string // PostgreSQL: the whole statement
-	single  string // SQLite: the statement for one row
+	arrays  func(unnest string) string
+	single  string
+	// guarded statements must affect every row.
+	guarded bool
 }
 
-// NewInsert prepares the texts of an insert. tail follows the rows: an ON
-// CONFLICT clause, or nothing.
-func NewInsert(table string, columns []Column, tail string) *Insert {
-	in := &Insert{table: table, columns: columns, tail: tail}
-	var names, unnest, alias []string
+// Insert inserts rows. tail follows the rows: an ON CONFLICT clause, or nothing.
+func Insert(table string, columns []Column, tail string) *Statement {
+	names := make([]string, len(columns))
 	for i, c := range columns {
-		names = append(names, c.Name)
-		unnest = append(unnest, "$"+strconv.Itoa(i+1)+"::"+c.Type+"[]")
-		alias = append(alias, "c"+strconv.Itoa(i+1))
+		names[i] = c.Name
 	}
-	in.head = "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ")"
-	in.arrays = in.head + " SELECT * FROM unnest(" + strings.Join(unnest, ", ") + ") AS v(" + strings.Join(alias, ", ") + ") " + tail
-	in.single = in.values(1)
-	return in
+	head := "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") "
+	return &Statement{
+		columns: columns,
+		arrays:  func(unnest string) string { return head + "SELECT * FROM " + unnest + " " + tail },
+		single:  head + "VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ") " + tail,
+	}
 }
 
-func (in *Insert) values(rows int) string {
-	var b strings.Builder
-	b.WriteString(in.head)
-	b.WriteString(" VALUES ")
-	n := 0
-	for r := range rows {
-		if r > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteByte('(')
-		for c := range in.columns {
-			if c > 0 {
-				b.WriteByte(',')
-			}
-			n++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(n))
-		}
-		b.WriteByte(')')
+// Update sets columns of the rows whose key columns, and guard columns, have
+// the values given. It is guarded: a row that is not there, or not as the guard
+// wants it, fails the whole with [ErrGuard]. The values of a row are those of
+// sets, keys, guards, in this order.
+func Update(table string, sets, keys, guards []Column) *Statement {
+	var columns []Column
+	var set, setArrays, where, whereArrays []string
+	for i, c := range sets {
+		columns = append(columns, c)
+		set = append(set, c.Name+" = ?")
+		setArrays = append(setArrays, fmt.Sprintf("%s = v.c%d", c.Name, i+1))
 	}
-	b.WriteByte(' ')
-	b.WriteString(in.tail)
-	return b.String()
+	for _, c := range append(append([]Column(nil), keys...), guards...) {
+		columns = append(columns, c)
+		where = append(where, c.Name+" = ?")
+		whereArrays = append(whereArrays, fmt.Sprintf("t.%s = v.c%d", c.Name, len(columns)))
+	}
+	return &Statement{
+		columns: columns, guarded: true,
+		arrays: func(unnest string) string {
+			return "UPDATE " + table + " t SET " + strings.Join(setArrays, ", ") + " FROM " + unnest + " WHERE " + strings.Join(whereArrays, " AND ")
+		},
+		single: "UPDATE " + table + " SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND "),
+	}
 }
 
-// maxParameters bounds one SQLite statement: long texts cost more to parse than they save.
-const maxParameters = 600
+// Part is a statement with the rows to write. A value is nil, string, int64,
+// []byte, or what [Dialect.Time] gives.
+type Part struct {
+	*Statement
+	Rows [][]any
+}
 
-// Exec writes the rows, each with a value per column, and returns how many
-// rows were affected. A value is nil, string, int64, []byte, or what [Dialect.Time] gives.
-func (in *Insert) Exec(ctx context.Context, d Dialect, ex Executor, rows [][]any) (int64, error) {
-	if len(rows) == 0 {
-		return 0, nil
-	}
-	if d == Postgres {
-		args := make([]any, len(in.columns))
-		for c := range in.columns {
-			lit, err := arrayLiteral(rows, c)
-			if err != nil {
-				return 0, fmt.Errorf("sqlkit: %s.%s: %w", in.table, in.columns[c].Name, err)
-			}
-			args[c] = lit
-		}
-		return affected(ex.ExecContext(ctx, in.arrays, args...))
-	}
-	var total int64
-	step := max(1, maxParameters/len(in.columns))
-	for len(rows) > 0 {
-		part := rows[:min(step, len(rows))]
-		rows = rows[len(part):]
-		text := in.single
-		args := part[0]
-		if len(part) > 1 {
-			text = in.values(len(part))
-			args = make([]any, 0, len(part)*len(in.columns))
-			for _, r := range part {
-				args = append(args, r...)
+// ErrGuard reports that a guarded update did not find every row as it wanted it.
+var ErrGuard = errors.New("sqlkit: a row is not as expected")
+
+// Exec writes all parts, or fails. On PostgreSQL it is one statement, and so one
+// round trip and one transaction whether or not one was begun; on SQLite it
+// must run inside a transaction, which an error leaves to be rolled back.
+func Exec(ctx context.Context, d Dialect, ex Executor, parts []Part) error {
+	if d == SQLite {
+		for i := range parts {
+			if err := parts[i].each(ctx, ex); err != nil {
+				return err
 			}
 		}
-		n, err := affected(ex.ExecContext(ctx, text, args...))
+		return nil
+	}
+	text, args, err := combined(parts)
+	if err != nil || text == "" {
+		return err
+	}
+	_, err = ex.ExecContext(ctx, text, args...)
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) && state.SQLState() == "22012" {
+		return fmt.Errorf("%w: %w", ErrGuard, err)
+	}
+	return err
+}
+
+// each runs the statement for one row after the other. Without a network
+// between that is faster than one statement with many rows, which drivers bind
+// in the square of its parameters.
+func (p *Part) each(ctx context.Context, ex Executor) (err error) {
+	run := func(args []any) (sql.Result, error) { return ex.ExecContext(ctx, p.single, args...) }
+	if len(p.Rows) > 1 {
+		st, err := ex.PrepareContext(ctx, p.single)
 		if err != nil {
-			return total, err
+			return err
 		}
-		total += n
+		defer func() { err = errors.Join(err, st.Close()) }()
+		run = func(args []any) (sql.Result, error) { return st.ExecContext(ctx, args...) }
 	}
-	return total, nil
+	for _, row := range p.Rows {
+		r, err := run(row)
+		if err != nil {
+			return err
+		}
+		if !p.guarded {
+			continue
+		}
+		if n, err := r.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(err, ErrGuard)
+		}
+	}
+	return nil
+}
+
+// combined makes one statement of all parts. Where a guarded update misses a
+// row, its last line divides by zero, which undoes the whole.
+func combined(parts []Part) (string, []any, error) {
+	var b strings.Builder
+	var args []any
+	var guards []string
+	n := 0
+	for _, p := range parts {
+		if len(p.Rows) == 0 {
+			continue
+		}
+		unnest, more, err := p.unnest(len(args))
+		if err != nil {
+			return "", nil, err
+		}
+		args = append(args, more...)
+		b.WriteString([]string{"WITH ", ", "}[min(n, 1)])
+		fmt.Fprintf(&b, "p%d AS (%s RETURNING 1)", n, p.arrays(unnest))
+		if p.guarded {
+			args = append(args, int64(len(p.Rows)))
+			guards = append(guards, fmt.Sprintf("(SELECT count(*) FROM p%d) = $%d", n, len(args)))
+		}
+		n++
+	}
+	if n == 0 {
+		return "", nil, nil
+	}
+	if len(guards) == 0 {
+		b.WriteString(" SELECT 1")
+	} else {
+		b.WriteString(" SELECT 1 / CASE WHEN " + strings.Join(guards, " AND ") + " THEN 1 ELSE 0 END")
+	}
+	return b.String(), args, nil
+}
+
+// unnest is the table expression v(c1, c2, …) of the rows, with its parameters
+// numbered from the offset on.
+func (p *Part) unnest(offset int) (string, []any, error) {
+	var b strings.Builder
+	args := make([]any, len(p.columns))
+	b.WriteString("unnest(")
+	for i, c := range p.columns {
+		lit, err := arrayLiteral(p.Rows, i)
+		if err != nil {
+			return "", nil, fmt.Errorf("sqlkit: %s: %w", c.Name, err)
+		}
+		args[i] = lit
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d::%s[]", offset+i+1, c.Type)
+	}
+	b.WriteString(") AS v(")
+	for i := range p.columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("c" + strconv.Itoa(i+1))
+	}
+	b.WriteByte(')')
+	return b.String(), args, nil
 }
 
 // arrayLiteral writes column c of the rows as the text of a PostgreSQL array,

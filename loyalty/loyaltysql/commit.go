@@ -1,6 +1,7 @@
 package loyaltysql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -16,15 +17,22 @@ import (
 const maxRaces = 8
 
 // Commit implements [loyalty.Store]. All postings share one database
-// transaction: first the sequences and keys are read, under lock, and the
-// postings that cannot be are left out; then the rows of the others are written.
+// transaction. First it takes them all to be right and lets the rows' guards
+// decide: one round trip on PostgreSQL. Where a guard fails, the sequences
+// and keys are read, under lock, and the postings that cannot be are left out.
 func (s *Store) Commit(ctx context.Context, postings []loyalty.Posting) []error {
 	errs := make([]error, len(postings))
-	var err error
+	err := error(sqlkit.ErrGuard)
+	if s.tx == nil {
+		err = s.hopeful(ctx, postings)
+	}
 	for range maxRaces {
+		if !errors.Is(err, sqlkit.ErrGuard) && !sqlkit.IsUnique(err) && !sqlkit.Retryable(err) {
+			break
+		}
 		clear(errs)
-		err = s.write(ctx, func(ex sqlkit.Executor) error { return s.commit(ctx, ex, postings, errs) })
-		if s.tx != nil || !sqlkit.IsUnique(err) {
+		err = s.write(ctx, func(ex sqlkit.Executor) error { return s.careful(ctx, ex, postings, errs) })
+		if s.tx != nil {
 			break
 		}
 	}
@@ -36,7 +44,23 @@ func (s *Store) Commit(ctx context.Context, postings []loyalty.Posting) []error 
 	return errs
 }
 
-func (s *Store) commit(ctx context.Context, ex sqlkit.Executor, postings []loyalty.Posting, errs []error) error {
+// hopeful writes postings that are taken to be right.
+func (s *Store) hopeful(ctx context.Context, postings []loyalty.Posting) error {
+	b := newBatch()
+	for i := range postings {
+		if len(postings[i].Bindings) > 0 || !b.follows(&postings[i]) {
+			return sqlkit.ErrGuard
+		}
+		b.add(s.dialect, &postings[i])
+	}
+	if len(b.holds) == 0 && s.dialect == Postgres {
+		return sqlkit.Exec(ctx, s.dialect, s.db, s.parts(b))
+	}
+	return s.write(ctx, func(ex sqlkit.Executor) error { return s.writeBatch(ctx, ex, b) })
+}
+
+// careful finds out which postings can be, and writes those.
+func (s *Store) careful(ctx context.Context, ex sqlkit.Executor, postings []loyalty.Posting, errs []error) error {
 	clear(errs)
 	var programs []string
 	for i := range postings {
@@ -45,27 +69,33 @@ func (s *Store) commit(ctx context.Context, ex sqlkit.Executor, postings []loyal
 		}
 	}
 	slices.Sort(programs)
+	b := newBatch()
 	for _, program := range programs {
-		if err := s.commitProgram(ctx, ex, program, postings, errs); err != nil {
+		if err := s.choose(ctx, ex, program, postings, errs, b); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.writeBatch(ctx, ex, b)
 }
 
-// batch is the rows of the postings that may be written.
+// batch is the rows of postings that are to be written.
 type batch struct {
-	program      string
-	accounts     map[string]*loyalty.AccountChange // last state
-	first        map[string]bool                   // accounts that are new
-	order        []string
+	accounts     map[rowKey]*accountChange // first and last state
+	order        []rowKey
 	transactions [][]any
 	entries      [][]any
 	changes      [][]any
-	lots         map[loyalty.LotKey]lotRow
-	lotOrder     []loyalty.LotKey
-	holds        map[[2]string]*loyalty.Reservation
-	holdOrder    [][2]string
+	lots         map[rowKey]lotRow
+	lotOrder     []rowKey
+	holds        map[rowKey]*loyalty.Reservation
+	holdOrder    []rowKey
+}
+
+// rowKey names an account, or a lot or hold of it.
+type rowKey struct{ program, account, row string }
+
+type accountChange struct {
+	first, last *loyalty.AccountChange
 }
 
 type lotRow struct {
@@ -74,7 +104,13 @@ type lotRow struct {
 	n     int64
 }
 
-func (s *Store) commitProgram(ctx context.Context, ex sqlkit.Executor, program string, postings []loyalty.Posting, errs []error) error {
+func newBatch() *batch {
+	return &batch{
+		accounts: map[rowKey]*accountChange{}, lots: map[rowKey]lotRow{}, holds: map[rowKey]*loyalty.Reservation{},
+	}
+}
+
+func (s *Store) choose(ctx context.Context, ex sqlkit.Executor, program string, postings []loyalty.Posting, errs []error, b *batch) error {
 	var ids, keys []string
 	for i := range postings {
 		if postings[i].Program != program {
@@ -90,10 +126,6 @@ func (s *Store) commitProgram(ctx context.Context, ex sqlkit.Executor, program s
 	seqs, taken, err := s.check(ctx, ex, program, ids, keys)
 	if err != nil {
 		return err
-	}
-	b := &batch{
-		program: program, accounts: map[string]*loyalty.AccountChange{}, first: map[string]bool{},
-		lots: map[loyalty.LotKey]lotRow{}, holds: map[[2]string]*loyalty.Reservation{},
 	}
 	for i := range postings {
 		p := &postings[i]
@@ -117,7 +149,7 @@ func (s *Store) commitProgram(ctx context.Context, ex sqlkit.Executor, program s
 		}
 		b.add(s.dialect, p)
 	}
-	return s.writeBatch(ctx, ex, b)
+	return nil
 }
 
 // place is how far an account's chain has come.
@@ -217,6 +249,18 @@ func (s *Store) bind(ctx context.Context, ex sqlkit.Executor, p *loyalty.Posting
 	return nil, nil
 }
 
+// follows reports whether the posting takes its accounts up where the postings
+// before it left them; of others the guards will see.
+func (b *batch) follows(p *loyalty.Posting) bool {
+	for i := range p.Accounts {
+		a := &p.Accounts[i]
+		if c := b.accounts[rowKey{p.Program, a.ID, ""}]; c != nil && (c.last.Seq != a.Expect || c.last.Head != a.Before) {
+			return false
+		}
+	}
+	return true
+}
+
 func flag(b bool) int64 {
 	if b {
 		return 1
@@ -227,18 +271,29 @@ func flag(b bool) int64 {
 func (b *batch) add(d Dialect, p *loyalty.Posting) {
 	for i := range p.Accounts {
 		a := &p.Accounts[i]
-		if b.accounts[a.ID] == nil {
-			b.order = append(b.order, a.ID)
-			b.first[a.ID] = a.Expect == 0
+		key := rowKey{p.Program, a.ID, ""}
+		if c := b.accounts[key]; c != nil {
+			c.last = a
+			continue
 		}
-		b.accounts[a.ID] = a
+		b.order = append(b.order, key)
+		b.accounts[key] = &accountChange{a, a}
 	}
-	firsts := map[loyalty.LotKey]lotRow{}
+	opened := func(l *loyalty.Lot) lotRow {
+		for i := range p.Transactions {
+			for n := range p.Transactions[i].Opens {
+				if o := &p.Transactions[i].Opens[n]; o.ID == l.ID && o.Account == l.Account {
+					return lotRow{first: o.Terms, n: int64(n)}
+				}
+			}
+		}
+		return lotRow{first: l.Terms} // it has a row, whose first terms stay
+	}
 	for i := range p.Transactions {
 		t := &p.Transactions[i]
 		for leg, l := range t.Links {
 			b.transactions = append(b.transactions, []any{
-				b.program, l.Account, int64(l.Seq), t.Key, int64(leg), string(t.Kind), sqlkit.Text(t.Of), d.Time(t.Effective),
+				p.Program, l.Account, int64(l.Seq), t.Key, int64(leg), string(t.Kind), sqlkit.Text(t.Of), d.Time(t.Effective),
 				d.Time(t.Recorded), sqlkit.Text(t.Order), sqlkit.Text(t.Reason), sqlkit.Text(t.Actor), sqlkit.Text(string(t.Unit)),
 				t.Amount, d.Time(t.Until), t.Forgiven, flag(t.Activity), t.Fingerprint[:], t.Links[leg].Hash[:],
 			})
@@ -246,37 +301,30 @@ func (b *batch) add(d Dialect, p *loyalty.Posting) {
 		for n := range t.Entries {
 			e := &t.Entries[n]
 			b.entries = append(b.entries, []any{
-				b.program, t.Key, int64(n), string(e.Book), e.Account, string(e.Unit), sqlkit.Text(e.Lot), e.Amount,
+				p.Program, t.Key, int64(n), string(e.Book), e.Account, string(e.Unit), sqlkit.Text(e.Lot), e.Amount,
 			})
 		}
 		for n := range t.Changes {
 			c := &t.Changes[n]
 			b.changes = append(b.changes, []any{
-				b.program, t.Key, int64(n), c.Account, c.Lot, c.Held, c.Basis, c.Returned, d.Time(c.UsableFrom), d.Time(c.Expires),
+				p.Program, t.Key, int64(n), c.Account, c.Lot, c.Held, c.Basis, c.Returned, d.Time(c.UsableFrom), d.Time(c.Expires),
 			})
-		}
-		for n := range t.Opens {
-			o := &t.Opens[n]
-			firsts[loyalty.LotKey{Account: o.Account, Lot: o.ID}] = lotRow{first: o.Terms, n: int64(n)}
 		}
 	}
 	for i := range p.Lots {
 		l := &p.Lots[i]
-		key := loyalty.LotKey{Account: l.Account, Lot: l.ID}
+		key := rowKey{p.Program, l.Account, l.ID}
 		row, seen := b.lots[key]
 		if !seen {
 			b.lotOrder = append(b.lotOrder, key)
-			row = lotRow{first: l.Terms}
-			if f, ok := firsts[key]; ok {
-				row = f
-			}
+			row = opened(l)
 		}
 		row.lot = l
 		b.lots[key] = row
 	}
 	for i := range p.Holds {
 		h := &p.Holds[i]
-		key := [2]string{h.Account, h.Key}
+		key := rowKey{p.Program, h.Account, h.Key}
 		if b.holds[key] == nil {
 			b.holdOrder = append(b.holdOrder, key)
 		}
@@ -292,31 +340,46 @@ func due(d Dialect, t time.Time) any {
 	return d.Time(t)
 }
 
-// writeBatch writes the rows table by table, each in the order of its keys.
+// writeBatch writes the rows, within a transaction.
 func (s *Store) writeBatch(ctx context.Context, ex sqlkit.Executor, b *batch) error {
+	for _, key := range b.holdOrder {
+		if _, err := ex.ExecContext(ctx, s.deletePins, key.program, key.account, key.row); err != nil {
+			return err
+		}
+	}
+	return sqlkit.Exec(ctx, s.dialect, ex, s.parts(b))
+}
+
+// parts are the rows table by table.
+func (s *Store) parts(b *batch) []sqlkit.Part {
 	d := s.dialect
 	var created, updated, standings, lots, holds, pins [][]any
-	slices.Sort(b.order)
-	for _, id := range b.order {
-		a := b.accounts[id]
-		row := []any{
-			b.program, a.ID, string(a.Kind), int64(a.Seq), a.Head[:], d.Time(a.Opened), d.Time(a.Recorded),
-			due(d, a.Due), sqlkit.Text(a.MergedInto), int64(a.Holds), int64(len(a.Standings)),
-		}
-		if b.first[id] {
-			created = append(created, row)
+	slices.SortFunc(b.order, func(x, y rowKey) int {
+		return cmp.Or(cmp.Compare(x.program, y.program), cmp.Compare(x.account, y.account))
+	})
+	for _, key := range b.order {
+		c := b.accounts[key]
+		a := &c.last.Account
+		if c.first.Expect == 0 {
+			created = append(created, []any{
+				key.program, a.ID, string(a.Kind), int64(a.Seq), a.Head[:], d.Time(a.Opened), d.Time(a.Recorded),
+				due(d, a.Due), sqlkit.Text(a.MergedInto), int64(a.Holds), int64(len(a.Standings)),
+			})
 		} else {
-			updated = append(updated, row)
+			updated = append(updated, []any{
+				string(a.Kind), int64(a.Seq), a.Head[:], d.Time(a.Recorded), due(d, a.Due), sqlkit.Text(a.MergedInto),
+				int64(a.Holds), int64(len(a.Standings)), key.program, a.ID, int64(c.first.Expect), c.first.Before[:],
+			})
 		}
 		for _, st := range a.Standings {
-			standings = append(standings, []any{b.program, a.ID, string(st.Unit), st.Debt, d.Time(st.Activity)})
+			standings = append(standings, []any{key.program, a.ID, string(st.Unit), st.Debt, d.Time(st.Activity)})
 		}
 	}
 	for _, key := range b.lotOrder {
 		r := b.lots[key]
 		l := r.lot
 		lots = append(lots, []any{
-			b.program, l.Account, l.ID, string(l.Unit), l.Opened, r.n, d.Time(l.EarnedAt), d.Time(l.UsableFrom), d.Time(l.Expires),
+			key.program, l.Account, l.ID, string(l.Unit), l.Opened, r.n, d.Time(l.EarnedAt), d.Time(l.UsableFrom), d.Time(l.Expires),
 			d.Time(r.first.UsableFrom), d.Time(r.first.Expires), string(l.Policy.Kind), int64(l.Policy.N), d.Time(l.Policy.Date),
 			sqlkit.Text(string(l.Policy.Clock)), l.UnitCost, sqlkit.Text(l.Order), sqlkit.Text(l.Line), l.Basis, sqlkit.Text(l.Rule),
 			l.Origin, l.Original, l.Remaining, l.Held, l.Redeemed, l.Expired, l.Clawed, l.Transferred, l.Adjusted,
@@ -326,32 +389,21 @@ func (s *Store) writeBatch(ctx context.Context, ex sqlkit.Executor, b *batch) er
 	for _, key := range b.holdOrder {
 		h := b.holds[key]
 		holds = append(holds, []any{
-			b.program, h.Account, h.Key, string(h.Unit), h.Amount, h.Captured, h.Released, d.Time(h.Until), flag(h.Open() > 0),
+			key.program, h.Account, h.Key, string(h.Unit), h.Amount, h.Captured, h.Released, d.Time(h.Until), flag(h.Open() > 0),
 		})
-		if _, err := ex.ExecContext(ctx, s.deletePins, b.program, h.Account, h.Key); err != nil {
-			return err
-		}
 		for _, p := range h.Pins {
-			pins = append(pins, []any{b.program, h.Account, h.Key, p.Lot, p.Amount})
+			pins = append(pins, []any{key.program, h.Account, h.Key, p.Lot, p.Amount})
 		}
 	}
-	for _, w := range []struct {
-		into *sqlkit.Insert
-		rows [][]any
-	}{
-		{s.insertAccounts, created},
-		{s.updateAccounts, updated},
-		{s.insertTransactions, b.transactions},
-		{s.insertEntries, b.entries},
-		{s.insertChanges, b.changes},
-		{s.upsertLots, lots},
-		{s.upsertHolds, holds},
-		{s.insertPins, pins},
-		{s.upsertStandings, standings},
-	} {
-		if _, err := w.into.Exec(ctx, d, ex, w.rows); err != nil {
-			return err
-		}
+	return []sqlkit.Part{
+		{Statement: s.updateAccounts, Rows: updated},
+		{Statement: s.insertAccounts, Rows: created},
+		{Statement: s.insertTransactions, Rows: b.transactions},
+		{Statement: s.insertEntries, Rows: b.entries},
+		{Statement: s.insertChanges, Rows: b.changes},
+		{Statement: s.upsertLots, Rows: lots},
+		{Statement: s.upsertHolds, Rows: holds},
+		{Statement: s.insertPins, Rows: pins},
+		{Statement: s.upsertStandings, Rows: standings},
 	}
-	return nil
 }

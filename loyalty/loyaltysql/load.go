@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -267,6 +268,12 @@ func (s *Store) recorded(ctx context.Context, ex sqlkit.Executor, program string
 func (s *Store) transactions(ctx context.Context, ex sqlkit.Executor, program string, keys []string) ([]loyalty.Transaction, error) {
 	list := s.dialect.List(keys)
 	found := make(map[string]*loyalty.Transaction, len(keys))
+	accounts, lots := map[string]bool{}, map[string]bool{}
+	touched := func(account, lot string) {
+		if lot != "" {
+			accounts[account], lots[lot] = true, true
+		}
+	}
 	err := sqlkit.Scan(ctx, ex, func(r *sql.Rows) error { return scanTransaction(r, found) }, s.byKeys, program, list)
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -280,6 +287,7 @@ func (s *Store) transactions(ctx context.Context, ex sqlkit.Executor, program st
 			return err
 		}
 		e.Lot = lot.String
+		touched(e.Account, e.Lot)
 		if t := found[key]; t != nil {
 			t.Entries = append(t.Entries, e)
 		}
@@ -294,6 +302,7 @@ func (s *Store) transactions(ctx context.Context, ex sqlkit.Executor, program st
 		var usable, expires sqlkit.Time
 		err := r.Scan(&key, &c.Account, &c.Lot, &c.Held, &c.Basis, &c.Returned, &usable, &expires)
 		c.UsableFrom, c.Expires = usable.Time, expires.Time
+		touched(c.Account, c.Lot)
 		if t := found[key]; t != nil {
 			t.Changes = append(t.Changes, c)
 		}
@@ -302,9 +311,12 @@ func (s *Store) transactions(ctx context.Context, ex sqlkit.Executor, program st
 	if err != nil {
 		return nil, err
 	}
-	err = sqlkit.Scan(ctx, ex, func(r *sql.Rows) error { return scanOpened(r, found) }, s.opened, program, list)
-	if err != nil {
-		return nil, err
+	if len(lots) > 0 {
+		err = sqlkit.Scan(ctx, ex, func(r *sql.Rows) error { return scanOpened(r, found) }, s.opened, program,
+			s.dialect.List(slices.Sorted(maps.Keys(accounts))), s.dialect.List(slices.Sorted(maps.Keys(lots))), list)
+		if err != nil {
+			return nil, err
+		}
 	}
 	out := make([]loyalty.Transaction, 0, len(found))
 	for _, key := range keys {

@@ -9,10 +9,10 @@ import (
 // statements are the texts of all statements in one dialect.
 type statements struct {
 	checkAccounts, checkKeys               string
-	insertAccounts, updateAccounts         *sqlkit.Insert
-	insertTransactions, insertEntries      *sqlkit.Insert
-	insertChanges, upsertLots, upsertHolds *sqlkit.Insert
-	insertPins, upsertStandings            *sqlkit.Insert
+	insertAccounts, updateAccounts         *sqlkit.Statement
+	insertTransactions, insertEntries      *sqlkit.Statement
+	insertChanges, upsertLots, upsertHolds *sqlkit.Statement
+	insertPins, upsertStandings            *sqlkit.Statement
 	deletePins                             string
 	insertBinding, updateBinding, dropBind string
 	lockAccounts, contents, current        string
@@ -23,22 +23,12 @@ type statements struct {
 	bindProfile, bindAccount, bindBoth     string
 }
 
-func columns(spec string) []sqlkit.Column {
-	var out []sqlkit.Column
-	for _, c := range strings.Fields(spec) {
-		name, short, _ := strings.Cut(c, ":")
-		kind := map[string]string{"": "text", "i": "bigint", "t": "timestamptz", "b": "bytea"}[short]
-		out = append(out, sqlkit.Column{Name: name, Type: kind})
-	}
-	return out
-}
-
 const (
-	accountColumns = "program account kind seq:i head:b opened_at:t recorded_at:t due_at:t merged_into open_holds:i standings:i"
-	lotColumns     = "program account lot unit opened_key opened_n:i earned_at:t usable_from:t expires_at:t " +
-		"first_usable_from:t first_expires_at:t policy policy_n:i policy_date:t policy_clock unit_cost:i order_ref line " +
-		"basis:i rule origin original:i remaining:i held:i redeemed:i expired:i clawed:i transferred:i adjusted:i " +
-		"basis_returned:i returned:i"
+	accountColumns = "program account kind seq:bigint head:bytea opened_at:timestamptz recorded_at:timestamptz due_at:timestamptz merged_into open_holds:bigint standings:bigint"
+	lotColumns     = "program account lot unit opened_key opened_n:bigint earned_at:timestamptz usable_from:timestamptz expires_at:timestamptz " +
+		"first_usable_from:timestamptz first_expires_at:timestamptz policy policy_n:bigint policy_date:timestamptz policy_clock unit_cost:bigint order_ref line " +
+		"basis:bigint rule origin original:bigint remaining:bigint held:bigint redeemed:bigint expired:bigint clawed:bigint transferred:bigint adjusted:bigint " +
+		"basis_returned:bigint returned:bigint"
 	accountList = "account, kind, seq, head, opened_at, recorded_at, due_at, merged_into, open_holds, standings"
 	lotList     = "account, lot, unit, opened_key, earned_at, usable_from, expires_at, policy, policy_n, policy_date, " +
 		"policy_clock, unit_cost, order_ref, line, basis, rule, origin, original, remaining, held, redeemed, expired, " +
@@ -54,29 +44,28 @@ func qualified(alias, list string) string {
 }
 
 func newStatements(d sqlkit.Dialect) *statements {
-	upsertAccount := `ON CONFLICT (program, account) DO UPDATE SET kind = excluded.kind, seq = excluded.seq, head = excluded.head,
-		recorded_at = excluded.recorded_at, due_at = excluded.due_at, merged_into = excluded.merged_into,
-		open_holds = excluded.open_holds, standings = excluded.standings`
 	return &statements{
 		checkAccounts: `SELECT a.account, a.seq, a.head FROM loyalty_account a WHERE a.program = $1 AND ` + d.Any("a.account", 2) +
 			` ORDER BY a.account` + d.ForUpdate("a"),
 		checkKeys:      `SELECT key FROM loyalty_transaction WHERE program = $1 AND leg = 0 AND ` + d.Any("key", 2),
-		insertAccounts: sqlkit.NewInsert("loyalty_account", columns(accountColumns), ""),
-		updateAccounts: sqlkit.NewInsert("loyalty_account", columns(accountColumns), upsertAccount),
-		insertTransactions: sqlkit.NewInsert("loyalty_transaction", columns("program account seq:i key leg:i kind of_key effective_at:t "+
-			"recorded_at:t order_ref reason actor unit amount:i until_at:t forgiven:i activity:i fingerprint:b hash:b"), ""),
-		insertEntries: sqlkit.NewInsert("loyalty_entry", columns("program key n:i book account unit lot amount:i"), ""),
-		insertChanges: sqlkit.NewInsert("loyalty_change", columns("program key n:i account lot held:i basis:i returned:i usable_from:t expires_at:t"), ""),
-		upsertLots: sqlkit.NewInsert("loyalty_lot", columns(lotColumns), `ON CONFLICT (program, account, lot) DO UPDATE SET
+		insertAccounts: sqlkit.Insert("loyalty_account", sqlkit.Columns(accountColumns), ""),
+		updateAccounts: sqlkit.Update("loyalty_account",
+			sqlkit.Columns("kind seq:bigint head:bytea recorded_at:timestamptz due_at:timestamptz merged_into open_holds:bigint standings:bigint"),
+			sqlkit.Columns("program account"), sqlkit.Columns("seq:bigint head:bytea")),
+		insertTransactions: sqlkit.Insert("loyalty_transaction", sqlkit.Columns("program account seq:bigint key leg:bigint kind of_key effective_at:timestamptz "+
+			"recorded_at:timestamptz order_ref reason actor unit amount:bigint until_at:timestamptz forgiven:bigint activity:bigint fingerprint:bytea hash:bytea"), ""),
+		insertEntries: sqlkit.Insert("loyalty_entry", sqlkit.Columns("program key n:bigint book account unit lot amount:bigint"), ""),
+		insertChanges: sqlkit.Insert("loyalty_change", sqlkit.Columns("program key n:bigint account lot held:bigint basis:bigint returned:bigint usable_from:timestamptz expires_at:timestamptz"), ""),
+		upsertLots: sqlkit.Insert("loyalty_lot", sqlkit.Columns(lotColumns), `ON CONFLICT (program, account, lot) DO UPDATE SET
 			usable_from = excluded.usable_from, expires_at = excluded.expires_at, original = excluded.original,
 			remaining = excluded.remaining, held = excluded.held, redeemed = excluded.redeemed, expired = excluded.expired,
 			clawed = excluded.clawed, transferred = excluded.transferred, adjusted = excluded.adjusted,
 			basis_returned = excluded.basis_returned, returned = excluded.returned`),
-		upsertHolds: sqlkit.NewInsert("loyalty_hold", columns("program account key unit amount:i captured:i released:i until_at:t is_open:i"),
+		upsertHolds: sqlkit.Insert("loyalty_hold", sqlkit.Columns("program account key unit amount:bigint captured:bigint released:bigint until_at:timestamptz is_open:bigint"),
 			`ON CONFLICT (program, account, key) DO UPDATE SET captured = excluded.captured, released = excluded.released, is_open = excluded.is_open`),
-		insertPins: sqlkit.NewInsert("loyalty_pin", columns("program account hold lot amount:i"), ""),
+		insertPins: sqlkit.Insert("loyalty_pin", sqlkit.Columns("program account hold lot amount:bigint"), ""),
 		deletePins: `DELETE FROM loyalty_pin WHERE program = $1 AND account = $2 AND hold = $3`,
-		upsertStandings: sqlkit.NewInsert("loyalty_standing", columns("program account unit debt:i activity_at:t"),
+		upsertStandings: sqlkit.Insert("loyalty_standing", sqlkit.Columns("program account unit debt:bigint activity_at:timestamptz"),
 			`ON CONFLICT (program, account, unit) DO UPDATE SET debt = excluded.debt, activity_at = excluded.activity_at`),
 		insertBinding: `INSERT INTO loyalty_binding (program, profile, account, from_at, until_at, reason, actor, version)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -107,7 +96,7 @@ func newStatements(d sqlkit.Dialect) *statements {
 			WHERE program = $1 AND ` + d.Any("key", 2) + ` ORDER BY key, n`,
 		opened: `SELECT opened_key, account, lot, unit, earned_at, first_usable_from, first_expires_at, policy, policy_n, policy_date,
 			policy_clock, unit_cost, order_ref, line, basis, rule, origin FROM loyalty_lot
-			WHERE program = $1 AND ` + d.Any("opened_key", 2) + ` ORDER BY opened_key, opened_n`,
+			WHERE program = $1 AND ` + d.Any("account", 2) + ` AND ` + d.Any("lot", 3) + ` AND ` + d.Any("opened_key", 4) + ` ORDER BY opened_key, opened_n`,
 		due: `SELECT ` + accountList + ` FROM loyalty_account WHERE program = $1 AND due_at <= $2 ORDER BY due_at, account LIMIT $3`,
 		dueAfter: `SELECT ` + accountList + ` FROM loyalty_account WHERE program = $1 AND due_at <= $2
 			AND (due_at > $3 OR (due_at = $4 AND account > $5)) AND due_at >= $6 ORDER BY due_at, account LIMIT $7`,

@@ -120,8 +120,6 @@ CREATE TABLE loyalty_lot (
 	PRIMARY KEY (program, account, lot)
 ) WITHOUT ROWID;
 
-CREATE INDEX loyalty_lot_opened ON loyalty_lot (program, opened_key);
-
 CREATE INDEX loyalty_lot_open ON loyalty_lot (program, account) WHERE remaining <> 0;
 
 -- Amounts set aside, and the lots that they pin.
