@@ -8,23 +8,45 @@ import (
 	"github.com/cxkit/cxkit/loyalty/loyaltytest"
 )
 
-var histories = flag.Int("loyalty.histories", 500, "random histories of 100 commands")
+// The figure is for all invariants together; -loyalty.histories 10000 posts a
+// million commands.
+var histories = flag.Int("loyalty.histories", 1500, "random histories of 100 commands")
 
 func TestMemoryStore(t *testing.T) {
 	loyaltytest.TestStore(t, func(testing.TB) loyalty.Store { return loyalty.NewMemoryStore() })
 }
 
-func TestRandomHistories(t *testing.T) {
-	for seed := range uint64(*histories) {
-		loyaltytest.TestHistory(t, seed, 100, loyalty.NewMemoryStore())
+func memory() loyalty.Store { return loyalty.NewMemoryStore() }
+
+func TestInvariant(t *testing.T) {
+	invariants := loyaltytest.Invariants()
+	for n, invariant := range invariants {
+		t.Run(string(invariant), func(t *testing.T) {
+			t.Parallel()
+			for seed := n; seed < *histories; seed += len(invariants) + 2 {
+				loyaltytest.TestHistory(t, uint64(seed), 100, memory(), invariant)
+			}
+		})
 	}
+	t.Run("all in one history", func(t *testing.T) {
+		t.Parallel()
+		for seed := len(invariants); seed < *histories; seed += len(invariants) + 2 {
+			loyaltytest.TestHistory(t, uint64(seed), 100, memory())
+		}
+	})
+	t.Run("a sweep is independent of batch and order", func(t *testing.T) {
+		t.Parallel()
+		for seed := len(invariants) + 1; seed < *histories; seed += len(invariants) + 2 {
+			loyaltytest.TestSweeps(t, uint64(seed), 100, memory)
+		}
+	})
 }
 
 func TestHistoriesDoNotDependOnWhatIsCached(t *testing.T) {
 	for seed := range uint64(20) {
-		want := loyaltytest.TestHistory(t, seed, 60, loyalty.NewMemoryStore())
+		want := loyaltytest.TestHistory(t, seed, 60, memory())
 		for range 3 { // the cache drops accounts at random
-			got := loyaltytest.TestHistory(t, seed, 60, loyalty.NewMemoryStore())
+			got := loyaltytest.TestHistory(t, seed, 60, memory())
 			for i := range want {
 				if got[i] != want[i] {
 					t.Fatalf("seed %d, line %d:\n%s\n%s", seed, i, want[i], got[i])

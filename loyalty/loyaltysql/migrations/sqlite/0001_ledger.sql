@@ -120,7 +120,8 @@ CREATE TABLE loyalty_lot (
 	PRIMARY KEY (program, account, lot)
 ) WITHOUT ROWID;
 
-CREATE INDEX loyalty_lot_open ON loyalty_lot (program, account) WHERE remaining <> 0;
+-- The primary key finds the lots of an account; an index of the open ones costs
+-- more here with every write than it saves.
 
 -- Amounts set aside, and the lots that they pin.
 CREATE TABLE loyalty_hold (
