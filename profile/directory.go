@@ -160,13 +160,8 @@ func compileRules(cfg Config) (*rules, error) {
 		r.kinds[k.Name] = c
 	}
 	for _, t := range cfg.Traits {
-		switch {
-		case t.Name == "" || len(t.Name) > maxName || checkText(t.Name) != nil:
-			return nil, fmt.Errorf("%w: Traits: a name is 1 to %d bytes of text", ErrConfig, maxName)
-		case t.Policy > Union:
-			return nil, fmt.Errorf("%w: Traits: %s: Policy is unknown", ErrConfig, t.Name)
-		case t.Type > TagSet:
-			return nil, fmt.Errorf("%w: Traits: %s: Type is unknown", ErrConfig, t.Name)
+		if err := t.check(); err != nil {
+			return nil, err
 		}
 		if _, ok := r.traits[t.Name]; ok {
 			return nil, fmt.Errorf("%w: Traits: %s is declared twice", ErrConfig, t.Name)
@@ -174,6 +169,19 @@ func compileRules(cfg Config) (*rules, error) {
 		r.traits[t.Name] = t
 	}
 	return r, nil
+}
+
+// trait finds the rule of a trait: its own, or the longest prefix.
+func (r *rules) trait(name string) TraitRule {
+	if rule, ok := r.traits[name]; ok {
+		return rule
+	}
+	for i := len(name); i >= 0; i-- {
+		if rule, ok := r.traits[name[:i]+"*"]; ok {
+			return rule
+		}
+	}
+	return TraitRule{}
 }
 
 func newLimit(k *kind, name string) *limit {

@@ -13,8 +13,11 @@ func (g *graph) traitID(name string) uint32 {
 		g.traits = append(g.traits, nil)
 	}
 	if g.traits[id] == nil {
-		rule := g.rules.traits[name]
-		t := &trait{name: g.words.names[id], policy: rule.Policy, typ: rule.Type}
+		rule := g.rules.trait(name)
+		t := &trait{
+			name: g.words.names[id], policy: rule.Policy, typ: rule.Type,
+			half: rule.HalfLife.Microseconds(), ttl: rule.TTL.Microseconds(),
+		}
 		if len(rule.Sources) > 0 {
 			t.ranks = ranking(rule.Sources)
 		}
@@ -35,10 +38,7 @@ func (g *graph) report(e *evidence, rec *record, changed []uint32) []uint32 {
 		if !t.accepts(f.value) {
 			continue
 		}
-		c := candidate{val: f.value, at: rec.at, rec: rec, trait: f.name, src: rec.source}
-		if t.policy == Union {
-			c.val = Tags(tagsOf(f.value)...)
-		}
+		c := t.candidateOf(rec, *f)
 		if g.contribute(e, &c) {
 			changed = append(changed, f.name)
 		}

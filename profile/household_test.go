@@ -14,7 +14,7 @@ import (
 	"github.com/cxkit/cxkit/profile"
 )
 
-var persons = flag.Int("persons", 1500, "persons of the shared-device world")
+var persons = flag.Int("persons", 1000, "persons of the shared-device world")
 
 // sighting is an event with the truth of whose it is.
 type sighting struct {

@@ -47,7 +47,8 @@ func (e *AmbiguousError) Is(target error) bool { return target == ErrAmbiguous }
 type Profile struct {
 	// ID is the present one, whatever former ID was asked for.
 	ID ID `json:"id"`
-	// Traits are the golden values, by name.
+	// Traits are the golden values now, by name: what lapses or decays does so
+	// without a row in the change feed.
 	Traits []Trait `json:"traits,omitempty"`
 	// Identifiers are those that the profile's evidence holds and uses, by
 	// kind and value.
@@ -224,13 +225,16 @@ func (g *graph) profile(c *cluster) Profile {
 	}
 	golden := c.traitsOf()
 	p.Traits = make([]Trait, 0, len(golden))
+	now := g.now().UnixMicro()
 	for i := range golden {
 		x := &golden[i]
-		if x.val.IsZero() {
+		t := g.traits[x.trait]
+		value := t.valueAt(x, now)
+		if value.IsZero() {
 			continue
 		}
 		p.Traits = append(p.Traits, Trait{
-			Name: g.traits[x.trait].name, Value: x.val, Source: g.sources.names[x.src],
+			Name: t.name, Value: value, Source: g.sources.names[x.src],
 			Event: x.rec.id, At: time.UnixMicro(x.at).UTC(),
 		})
 	}

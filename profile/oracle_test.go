@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -387,12 +388,16 @@ func (o *oracle) golden(events []profile.Event) map[string]profile.Value {
 	}
 	out := map[string]profile.Value{}
 	for n, list := range all {
-		policy := o.traits[n].Policy
+		rule := o.traits[n]
+		if strings.HasPrefix(n, "likes.") {
+			rule = o.traits["likes.*"]
+		}
+		policy := rule.Policy
 		list = slices.DeleteFunc(list, func(s said) bool {
 			switch policy {
 			case profile.Latest, profile.Trusted:
 				return false
-			case profile.Sum:
+			case profile.Sum, profile.Decay:
 				return s.v.Kind() != profile.Integer && s.v.Kind() != profile.Decimal
 			case profile.Union:
 				return s.v.Kind() != profile.String && s.v.Kind() != profile.TagSet
@@ -405,9 +410,19 @@ func (o *oracle) golden(events []profile.Event) map[string]profile.Value {
 		pick := func(less func(a, b said) int) profile.Value { return slices.MinFunc(list, less).v }
 		switch policy {
 		case profile.Latest:
-			out[n] = pick(func(a, b said) int {
+			latest := slices.MinFunc(list, func(a, b said) int {
 				return cmp.Or(cmp.Compare(b.at, a.at), cmp.Compare(a.rank, b.rank), strings.Compare(b.id, a.id))
 			})
+			if rule.TTL == 0 || worldNow.Microseconds()-latest.at < rule.TTL.Microseconds() {
+				out[n] = latest.v
+			}
+		case profile.Decay:
+			sum, half := int64(0), float64(rule.HalfLife.Microseconds())
+			for _, s := range list {
+				n, places, _ := s.v.Dec()
+				sum += int64(math.Round(float64(n) / math.Pow10(int(places)) * math.Exp2(float64(s.at)/half) * 1e6))
+			}
+			out[n] = profile.Dec(int64(math.Round(float64(sum)*math.Exp2(-float64(worldNow.Microseconds())/half))), 6)
 		case profile.First:
 			out[n] = pick(func(a, b said) int {
 				return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.rank, b.rank), strings.Compare(a.id, b.id))
@@ -452,16 +467,40 @@ func (o *oracle) golden(events []profile.Event) map[string]profile.Value {
 				}
 				tags = append(tags, s.v.Tags()...)
 			}
+			if rule.TTL > 0 {
+				last := map[string]int64{}
+				for _, s := range list {
+					for _, tag := range append(s.v.Tags(), textOf(s.v)...) {
+						last[tag] = max(last[tag], s.at)
+					}
+				}
+				tags = slices.DeleteFunc(tags, func(tag string) bool {
+					return worldNow.Microseconds()-last[tag] >= rule.TTL.Microseconds()
+				})
+				if len(tags) == 0 {
+					continue
+				}
+			}
 			out[n] = profile.Tags(tags...)
 		}
 	}
 	return out
 }
 
+func textOf(v profile.Value) []string {
+	if s, ok := v.Text(); ok {
+		return []string{s}
+	}
+	return nil
+}
+
 // A world is a set of events, made from a seed so that they collide.
 type world struct {
 	events []profile.Event
 }
+
+// worldNow is far behind the events of a world.
+const worldNow = 1_000_000 * time.Second
 
 func chaosConfig() profile.Config {
 	return profile.Config{
@@ -480,9 +519,12 @@ func chaosConfig() profile.Config {
 			{Name: "min", Policy: profile.Min},
 			{Name: "sum", Policy: profile.Sum},
 			{Name: "union", Policy: profile.Union},
+			{Name: "likes.*", Policy: profile.Decay, HalfLife: 100_000 * time.Second},
+			{Name: "fresh", TTL: worldNow - 20*time.Second},
+			{Name: "tags", Policy: profile.Union, TTL: worldNow - 20*time.Second},
 		},
 		Sources: []string{"crm", "till"},
-		Now:     func() time.Time { return time.Unix(1_000_000, 0) },
+		Now:     func() time.Time { return time.Unix(0, 0).Add(worldNow) },
 	}
 }
 
@@ -520,7 +562,7 @@ func chaosTraits(rng *rand.Rand) profile.Values {
 		profile.Flag(rng.IntN(2) == 0),
 	}
 	t := profile.Values{}
-	for _, n := range []string{"latest", "first", "trusted", "max", "min", "sum", "union"} {
+	for _, n := range []string{"latest", "first", "trusted", "max", "min", "sum", "union", "likes.x", "fresh", "tags"} {
 		if rng.IntN(2) == 0 {
 			t[n] = values[rng.IntN(len(values))]
 		}

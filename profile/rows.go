@@ -1,7 +1,7 @@
 package profile
 
 import (
-	"fmt"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -109,8 +109,8 @@ func (g *graph) traitRows(list []candidate) []TraitRow {
 		rows[i] = TraitRow{
 			Name: g.traits[c.trait].name, Source: g.sources.names[c.src], Value: c.val, Event: c.rec.id, At: instant(c.at),
 		}
-		if c.total != nil {
-			rows[i].Exact = c.total.String()
+		if c.more != nil {
+			rows[i].Exact = c.more.text()
 		}
 	}
 	slices.SortFunc(rows, func(a, b TraitRow) int {
@@ -122,22 +122,19 @@ func (g *graph) traitRows(list []candidate) []TraitRow {
 	return rows
 }
 
-// String writes a total so that parseTotal reads it: the words of the whole
-// part, the fraction, and d for a decimal.
-func (s *total) String() string {
-	kind := "i"
-	if s.decimal {
-		kind = "d"
+// text writes what is gathered so that parseGathered reads it.
+func (m *gathered) text() string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return "" // numbers and text always marshal
 	}
-	return fmt.Sprintf("%d:%d:%d:%s", s.hi, s.lo, s.frac, kind)
+	return string(b)
 }
 
-func parseTotal(text string) *total {
-	s := &total{}
-	var kind string
-	if _, err := fmt.Sscanf(text, "%d:%d:%d:%s", &s.hi, &s.lo, &s.frac, &kind); err != nil {
+func parseGathered(text string) *gathered {
+	m := &gathered{}
+	if err := json.Unmarshal([]byte(text), m); err != nil {
 		return nil
 	}
-	s.decimal = kind == "d"
-	return s
+	return m
 }

@@ -403,7 +403,10 @@ func (s *session) candidates(rows []TraitRow) []candidate {
 			at: row.At.UnixMicro(), rec: &record{id: row.Event, at: row.At.UnixMicro()},
 		}
 		if row.Exact != "" {
-			c.total = parseTotal(row.Exact)
+			c.more = parseGathered(row.Exact)
+		}
+		if !g.traits[c.trait].sound(&c) {
+			continue // kept under another policy; the events still say it
 		}
 		out = append(out, c)
 	}

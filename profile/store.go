@@ -139,8 +139,8 @@ type TraitRow struct {
 	Value  Value     `json:"value"`
 	Event  string    `json:"event"`
 	At     time.Time `json:"at"`
-	// Exact is the sum as whole and fractional digits where Value alone does
-	// not hold it.
+	// Exact is what an accumulating policy keeps where Value alone does not
+	// hold it, as text.
 	Exact string `json:"exact,omitempty"`
 }
 

@@ -2,10 +2,7 @@ package profile
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -30,9 +27,12 @@ const (
 	Sum
 	// Union joins texts and tag sets into one tag set.
 	Union
+	// Decay adds integers and decimals, each losing half of its weight per
+	// HalfLife: an affinity. It reads as a decimal of six places.
+	Decay
 )
 
-var policyNames = [...]string{"latest", "first", "trusted", "max", "min", "sum", "union"}
+var policyNames = [...]string{"latest", "first", "trusted", "max", "min", "sum", "union", "decay"}
 
 func (p Policy) String() string {
 	if int(p) < len(policyNames) {
@@ -62,7 +62,8 @@ func (p *Policy) UnmarshalText(b []byte) error {
 // TraitRule declares how a trait is reduced to its golden value. A trait
 // without a rule is Latest of any type.
 type TraitRule struct {
-	// Name is the trait's.
+	// Name is the trait's; with an asterisk at its end, of every trait whose
+	// name begins so: "likes.*". The longest that fits applies.
 	Name string `json:"name"`
 	// Policy picks or combines the values.
 	Policy Policy `json:"policy,omitempty"`
@@ -72,6 +73,30 @@ type TraitRule struct {
 	// Sources ranks the sources for this trait, best first; those not listed
 	// rank last. Empty takes Config.Sources.
 	Sources []string `json:"sources,omitempty"`
+	// HalfLife is for Decay, and required there.
+	HalfLife time.Duration `json:"half_life,omitempty"`
+	// TTL is for Latest and Union: a value, or a tag, is over that long after it
+	// was last reported. 0 keeps it.
+	TTL time.Duration `json:"ttl,omitempty"`
+}
+
+func (r TraitRule) check() error {
+	bad := func(why string) error { return fmt.Errorf("%w: Traits: %s: %s", ErrConfig, r.Name, why) }
+	switch {
+	case r.Name == "" || len(r.Name) > maxName || checkText(r.Name) != nil:
+		return fmt.Errorf("%w: Traits: a name is 1 to %d bytes of text", ErrConfig, maxName)
+	case r.Policy > Decay:
+		return bad("Policy is unknown")
+	case r.Type > TagSet:
+		return bad("Type is unknown")
+	case (r.Policy == Decay) != (r.HalfLife > 0) || r.HalfLife < 0:
+		return bad("HalfLife is for Decay, and above 0")
+	case r.HalfLife%time.Microsecond != 0 || r.TTL%time.Microsecond != 0:
+		return bad("HalfLife and TTL are whole microseconds")
+	case r.TTL < 0 || r.TTL > 0 && r.Policy != Latest && r.Policy != Union:
+		return bad("TTL is for Latest and Union, and above 0")
+	}
+	return nil
 }
 
 // Trait is the golden value of a trait and where it comes from.
@@ -91,6 +116,8 @@ type trait struct {
 	policy Policy
 	typ    ValueKind
 	ranks  map[string]int
+	half   int64 // microseconds
+	ttl    int64 // microseconds; 0 for none
 }
 
 // accepts reports whether a value can take part.
@@ -104,6 +131,9 @@ func (t *trait) accepts(v Value) bool {
 	switch t.policy {
 	case Sum:
 		return v.kind == Integer || v.kind == Decimal
+	case Decay:
+		_, ok := weightOf(v)
+		return ok
 	case Union:
 		return v.kind == String || v.kind == TagSet
 	}
@@ -117,9 +147,32 @@ type candidate struct {
 	val   Value
 	at    int64
 	rec   *record
-	total *total // Sum only, where the value alone does not hold it
+	more  *gathered // of an accumulating policy, what the value alone does not hold
 	trait uint32
 	src   uint32
+}
+
+// gathered is what an accumulating policy keeps beside the value.
+type gathered struct {
+	Total   *total   `json:"total,omitempty"`
+	Weights []weight `json:"weights,omitempty"`
+	Stamps  []stamp  `json:"stamps,omitempty"`
+}
+
+// candidateOf is what a policy keeps of one event.
+func (t *trait) candidateOf(rec *record, f field) candidate {
+	c := candidate{val: f.value, at: rec.at, rec: rec, trait: f.name, src: rec.source}
+	switch {
+	case t.policy == Union:
+		c.val = Tags(tagsOf(f.value)...)
+		if t.ttl > 0 {
+			c.more = &gathered{Stamps: stampsOf(c.val, c.at)}
+		}
+	case t.policy == Decay:
+		w, _ := weightOf(f.value)
+		c.more = &gathered{Weights: []weight{t.weigh(w, c.at)}}
+	}
+	return c
 }
 
 // combine folds d into c and reports whether the value changed.
@@ -130,11 +183,22 @@ func (t *trait) combine(c, d *candidate, sources *sources) bool {
 		c.add(d)
 		c.touch(d)
 	case Union:
+		lapsed := false
+		if t.ttl > 0 {
+			c.more, lapsed = t.restamp(c.more, d.more)
+		}
 		c.val = union(c.val, d.val)
 		c.touch(d)
+		return lapsed || c.val != before
+	case Decay:
+		c.more = &gathered{Weights: joinWeights(c.more.Weights, d.more.Weights)}
+		c.touch(d)
+		return true
 	default:
 		if t.beats(d, c, sources) {
+			renewed := t.ttl > 0 && d.at-c.at >= t.ttl
 			*c = *d
+			return renewed || c.val != before
 		}
 	}
 	return c.val != before
@@ -142,22 +206,21 @@ func (t *trait) combine(c, d *candidate, sources *sources) bool {
 
 // add is exact: in 64 bits where that is enough, else in a total.
 func (c *candidate) add(d *candidate) {
-	if c.total == nil && d.total == nil && c.val.kind == Integer && d.val.kind == Integer {
+	if c.more == nil && d.more == nil && c.val.kind == Integer && d.val.kind == Integer {
 		if sum := c.val.num + d.val.num; (sum > c.val.num) == (d.val.num > 0) {
 			c.val = Int(sum)
 			return
 		}
 	}
-	sum := c.sum()
-	more := d.sum()
+	sum, more := c.sum(), d.sum()
 	sum.add(&more)
-	c.total = &sum
+	c.more = &gathered{Total: &sum}
 	c.val = sum.value()
 }
 
 func (c *candidate) sum() total {
-	if c.total != nil {
-		return *c.total
+	if c.more != nil {
+		return *c.more.Total
 	}
 	return totalOf(c.val)
 }
@@ -229,114 +292,4 @@ func tagsOf(v Value) []string {
 		return []string{s}
 	}
 	return v.Tags()
-}
-
-// sources numbers the names of sources and ranks them.
-type sources struct {
-	names  []string
-	ids    map[string]uint32
-	ranks  map[string]int
-	ranked []int // by id, under the general ranking
-}
-
-func (s *sources) id(name string) uint32 {
-	if id, ok := s.ids[name]; ok {
-		return id
-	}
-	id := uint32(len(s.names))
-	name = strings.Clone(name)
-	s.names = append(s.names, name)
-	s.ids[name] = id
-	s.ranked = append(s.ranked, rankOf(s.ranks, name))
-	return id
-}
-
-func rankOf(ranks map[string]int, name string) int {
-	if r, ok := ranks[name]; ok {
-		return r
-	}
-	return math.MaxInt
-}
-
-func (s *sources) rank(t *trait, id uint32) int {
-	if t.ranks != nil {
-		return rankOf(t.ranks, s.names[id])
-	}
-	return s.ranked[id]
-}
-
-func ranking(names []string) map[string]int {
-	m := make(map[string]int, len(names))
-	for i, n := range names {
-		m[n] = i
-	}
-	return m
-}
-
-// total is an exact sum: a 128-bit whole part and a fraction of 10^-18 units,
-// 0 ≤ frac < 10^18, so that equal sums have one form.
-type total struct {
-	hi      int64
-	lo      uint64
-	frac    int64
-	decimal bool // a decimal took part, so the sum reads as one
-}
-
-const fracUnit = 1_000_000_000_000_000_000
-
-func totalOf(v Value) total {
-	unit := pow10(v.dec)
-	whole, frac := v.num/unit, v.num%unit*pow10(18-v.dec)
-	if frac < 0 {
-		frac += fracUnit
-		whole--
-	}
-	return total{hi: whole >> 63, lo: uint64(whole), frac: frac, decimal: v.kind == Decimal}
-}
-
-func (s *total) add(d *total) {
-	s.frac += d.frac // both below 10^18: no overflow
-	var carry uint64
-	if s.frac >= fracUnit {
-		s.frac -= fracUnit
-		carry = 1
-	}
-	s.lo, carry = bits.Add64(s.lo, d.lo, carry)
-	s.hi += d.hi + int64(carry)
-	s.decimal = s.decimal || d.decimal
-}
-
-// value is the sum as a Value: with as many of its decimal places as fit in
-// 64 bits, and held at the ends of int64 where even the whole part does not.
-func (s *total) value() Value {
-	whole := int64(s.lo)
-	if s.hi != whole>>63 {
-		whole = math.MaxInt64
-		if s.hi < 0 {
-			whole = math.MinInt64
-		}
-		if !s.decimal {
-			return Int(whole)
-		}
-		return Dec(max(whole, -math.MaxInt64), 0)
-	}
-	if !s.decimal {
-		return Int(whole)
-	}
-	frac, places := s.frac, uint8(18)
-	for places > 0 {
-		if frac%10 == 0 || !fits(whole, frac, places) {
-			frac /= 10
-			places--
-			continue
-		}
-		break
-	}
-	return Dec(max(whole, -math.MaxInt64)*pow10(places)+frac, places)
-}
-
-func fits(whole, frac int64, places uint8) bool {
-	unit := pow10(places)
-	most := (math.MaxInt64 - frac) / unit
-	return whole <= most && whole >= -most
 }

@@ -122,7 +122,7 @@ func roundTrip(t *testing.T, s profile.Store) {
 	b := person("A", key(1), name("1"))
 	by := profile.Decision{Actor: "li", Reason: "asked"}
 	side := profile.SideRow{Values: []profile.SightRow{{Name: name("1"), Since: at(1)}, {Name: name("2")}}, Apart: []profile.Name{name("3")}}
-	b.Evidence[0].Traits = []profile.TraitRow{{Name: "spend", Source: "till", Value: profile.Dec(1250, 2), Event: "e1", At: at(1), Exact: "0:12:5:d"}}
+	b.Evidence[0].Traits = []profile.TraitRow{{Name: "spend", Source: "till", Value: profile.Dec(1250, 2), Event: "e1", At: at(1), Exact: "{}"}}
 	b.Evidence[0].Consents = []profile.ConsentRow{{Event: "e1", At: at(1), Act: profile.ConsentAct{Purpose: "marketing", Granted: true}}}
 	b.Evidence[0].Refused = []profile.RefusedRow{{Name: profile.Name{Kind: "phone", Value: "2", Era: "1"}, Reason: profile.ReasonLimit, Limit: "phone", Near: side, Far: side}}
 	b.Evidence[0].Unlinked, b.Evidence[0].Restricted = &by, &by
