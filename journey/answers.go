@@ -40,6 +40,7 @@ type answers struct {
 	checks    map[string]Check
 	traits    Traits
 	consent   Consent
+	calendars map[string]Calendar
 	zones     sync.Map // name → *time.Location
 }
 
@@ -73,7 +74,7 @@ func (w *answers) zoneOf(d *Definition, row *contact.Row) *time.Location {
 
 // facts asks the world what a step may need to know.
 func (w *answers) facts(ctx context.Context, d *Definition, n *Needs, customer profile.ID, row *contact.Row, at time.Time) (Facts, error) {
-	f := Facts{Zone: w.zoneOf(d, row)}
+	f := Facts{Zone: w.zoneOf(d, row), Calendars: w.calendars}
 	if n.None() {
 		return f, nil
 	}

@@ -181,7 +181,7 @@ func (s *StateBuilder) AtLocal(clock string, days ...time.Weekday) *TransitionBu
 func (s *StateBuilder) OnDate(f Field, shift Shift) *TransitionBuilder {
 	w := waitSpec{Date: &f}
 	if shift != (Shift{}) {
-		w.Shift = &shiftSpec{shift.Days, shift.Clock, localtime.Duration(shift.Plus), shift.Yearly}
+		w.Shift = &shiftSpec{shift.Days, shift.Clock, localtime.Duration(shift.Plus), shift.Yearly, shift.Calendar}
 	}
 	return s.wait(w)
 }

@@ -154,6 +154,12 @@ func (d *Definition) Edges() []Edge {
 	return out
 }
 
+// schedules reports whether a trigger is a schedule of this definition; its ticks
+// carry the journey's name before theirs.
+func (d *Definition) schedules(t *triggerSpec) bool {
+	return InputKind(t.Kind) == TickInput && slices.ContainsFunc(d.spec.Schedules, func(s scheduleSpec) bool { return s.Name == t.Name })
+}
+
 // Build returns the definition itself, so that it is a [Source].
 func (d *Definition) Build() (*Definition, error) { return d, nil }
 
@@ -265,7 +271,12 @@ func (d *Definition) edgesOf(list []transitionSpec, from int) []edge {
 			e.to = to
 		}
 		if t.Trigger != nil {
-			d.listens[listen{InputKind(t.Trigger.Kind), t.Trigger.Name}] = true
+			if d.schedules(t.Trigger) {
+				own := *t.Trigger
+				own.Name = d.spec.Name + "/" + own.Name
+				e.trigger = &own
+			}
+			d.listens[listen{InputKind(e.trigger.Kind), e.trigger.Name}] = true
 			if e.keyProp = d.spec.Key; t.Trigger.KeyIn != "" {
 				e.keyProp = t.Trigger.KeyIn
 			}
@@ -388,7 +399,7 @@ func (e *edge) label() string {
 	var s string
 	switch {
 	case e.trigger != nil:
-		s = e.trigger.String()
+		s = e.spec.Trigger.String()
 	case e.spec.Wait != nil:
 		s = e.spec.Wait.String()
 	case e.spec.When != nil:
@@ -422,6 +433,9 @@ func (w *waitSpec) String() string {
 		}
 		if w.Shift.Yearly {
 			s = "on the anniversary of " + w.Date.String()
+		}
+		if w.Shift.Calendar != "" {
+			s = "on " + w.Date.String() + " by calendar " + w.Shift.Calendar
 		}
 		if w.Shift.Days != 0 {
 			s += fmt.Sprintf(" %+d days", w.Shift.Days)

@@ -87,6 +87,18 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // fire lets an instance live through the waits that are over.
 func (e *Engine) fire(ctx context.Context, row *InstanceRow, now time.Time, p *Progress) error {
+	if row.Instance.Customer == "" {
+		if err := e.tick(ctx, row, now); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			p.Failed++
+			return e.fail(ctx, row, now, err)
+		}
+		p.Timers++
+		row.Attempts, row.Error, row.Wake = 0, "", row.Instance.Due
+		return e.store.Commit(ctx, &Batch{Instances: []InstanceRow{*row}})
+	}
 	f, err := e.store.Get(ctx, Lookup{Customer: row.Instance.Customer})
 	if err != nil {
 		return err

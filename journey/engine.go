@@ -32,6 +32,10 @@ type Config struct {
 	Audiences map[string]Audience
 	// Checks answer Func, by name: is it so for this customer at this time?
 	Checks map[string]Check
+	// Members list audiences by name, for schedules.
+	Members map[string]Listing
+	// Calendars are the user's own, by name, for schedules and dates.
+	Calendars map[string]Calendar
 	// Traits reads traits of a customer by name; nil has none. Those that the
 	// customer lacks are left out.
 	Traits Traits
@@ -218,7 +222,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("journey: worker token: %w", err)
 	}
 	return &Engine{
-		answers: &answers{gate: gate, audiences: cfg.Audiences, checks: cfg.Checks, traits: cfg.Traits, consent: cfg.Consent},
+		answers: &answers{gate: gate, audiences: cfg.Audiences, checks: cfg.Checks, traits: cfg.Traits, consent: cfg.Consent, calendars: cfg.Calendars},
 		cfg:     cfg, store: cfg.Store, token: id.String(), woken: make(chan struct{}, 1),
 		retries: retries{cfg.MaxAttempts, cfg.Backoff},
 		known:   map[DefinitionKey]*Definition{}, current: map[string]*Definition{},
@@ -255,6 +259,16 @@ func (e *Engine) bound(d *Definition) error {
 	for _, c := range u.Checks {
 		if e.cfg.Checks[c] == nil {
 			missing["check "+c] = true
+		}
+	}
+	for _, a := range u.Listed {
+		if e.cfg.Members[a] == nil {
+			missing["members of "+a] = true
+		}
+	}
+	for _, c := range u.Calendars {
+		if e.cfg.Calendars[c] == nil {
+			missing["calendar "+c] = true
 		}
 	}
 	if len(missing) > 0 {

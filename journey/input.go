@@ -84,6 +84,8 @@ type Facts struct {
 	Audiences map[string]bool
 	// Checks are the answers of registered functions, by name.
 	Checks map[string]bool
+	// Calendars are the user's own, by name; they must be pure functions.
+	Calendars map[string]Calendar
 	// Arms are the branches of splits that the customer drew before, by the
 	// state's name; one that is absent is drawn by hash.
 	Arms map[string]string

@@ -89,6 +89,15 @@ func (l *linter) head() {
 	if len(s.States) == 0 {
 		l.add("incomplete", "journey", "it has no state", "declare one with State")
 	}
+	for _, sch := range s.Schedules {
+		place := fmt.Sprintf("schedule %q", sch.Name)
+		if sch.Name == "" || sch.Audience == "" {
+			l.add("incomplete", place, "it has no name or no audience", "name both")
+		}
+		if wrong := sch.When.check(); wrong != "" {
+			l.add("incomplete", place, wrong, "use Daily, Weekly, Monthly, Yearly or OnCalendar")
+		}
+	}
 	if len(s.Entries) == 0 {
 		l.add("incomplete", "journey", "nothing starts it", "add Enter")
 	}
@@ -314,6 +323,9 @@ func (l *linter) wait(place string, t *transitionSpec) {
 		if sh := w.Shift; sh != nil && (sh.Days > maxShift || sh.Days < -maxShift || sh.Plus > maxShift*24*localtime.Duration(time.Hour) || sh.Plus < -maxShift*24*localtime.Duration(time.Hour)) {
 			l.add("incomplete", place, "the date is moved by more than ten years", "move it by less")
 		}
+		if w.Shift != nil && w.Shift.Yearly && w.Shift.Calendar != "" {
+			l.add("incomplete", place, "an anniversary and a calendar", "use one of the two")
+		}
 		if w.Shift != nil && w.Shift.Clock != "" {
 			if _, err := localtime.Parse(w.Shift.Clock); err != nil {
 				l.add("incomplete", place, err.Error(), "write it as 10:00")
@@ -411,7 +423,7 @@ func (l *linter) loops() {
 		mark[i] = open
 		path = append(path, l.s.States[i].Name)
 		for _, t := range l.s.States[i].Transitions {
-			if t.Stay || t.Trigger != nil || t.Wait != nil && (t.Wait.After > 0 || t.Wait.Local != "" || t.Wait.Shift != nil && t.Wait.Shift.Yearly) {
+			if t.Stay || t.Trigger != nil || t.Wait != nil && (t.Wait.After > 0 || t.Wait.Local != "" || t.Wait.Shift != nil && (t.Wait.Shift.Yearly || t.Wait.Shift.Calendar != "")) {
 				continue
 			}
 			switch j := l.index[t.To]; mark[j] {

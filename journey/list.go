@@ -3,6 +3,7 @@ package journey
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -20,7 +21,9 @@ type Filter struct {
 
 // Instances lists instances, ended ones too. Writing inside the loop is allowed.
 func (e *Engine) Instances(ctx context.Context, f Filter) iter.Seq2[InstanceRow, error] {
-	return pages(ctx, e.store, f, InstancePage, func(p *Page) []InstanceRow { return p.Instances })
+	return pages(ctx, e.store, f, InstancePage, func(p *Page) []InstanceRow {
+		return slices.DeleteFunc(p.Instances, func(row InstanceRow) bool { return row.Instance.Customer == "" }) // schedules
+	})
 }
 
 // Effects lists the outbox, finished effects too.

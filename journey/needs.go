@@ -130,6 +130,9 @@ type Uses struct {
 	Audiences []string
 	Checks    []string
 	Traits    []string
+	// Listed are the audiences whose members a schedule lists.
+	Listed    []string
+	Calendars []string
 }
 
 // Uses names what an engine must know to run the definition.
@@ -170,6 +173,18 @@ func (d *Definition) Uses() Uses {
 		}
 	}
 	facts := n.sorted()
+	listed, calendars := map[string]bool{}, map[string]bool{}
+	for _, s := range d.spec.Schedules {
+		listed[s.Audience] = true
+		if s.When.Calendar != "" {
+			calendars[s.When.Calendar] = true
+		}
+	}
+	for _, e := range d.edges {
+		if e.wait.shift != nil && e.wait.shift.Calendar != "" {
+			calendars[e.wait.shift.Calendar] = true
+		}
+	}
 	actions := slices.SortedFunc(maps.Keys(bindings), func(a, b Binding) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
@@ -177,5 +192,6 @@ func (d *Definition) Uses() Uses {
 		Channels: slices.Sorted(maps.Keys(channels)), Templates: slices.Sorted(maps.Keys(templates)),
 		Actions: actions, Journeys: slices.Sorted(maps.Keys(journeys)),
 		Audiences: facts.Audiences, Checks: facts.Checks, Traits: facts.Traits,
+		Listed: slices.Sorted(maps.Keys(listed)), Calendars: slices.Sorted(maps.Keys(calendars)),
 	}
 }

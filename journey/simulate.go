@@ -33,6 +33,7 @@ type Simulation struct {
 	Checks    map[string]Check
 	Traits    Traits
 	Consent   Consent
+	Calendars map[string]Calendar
 	// Answer carries out effects; nil confirms them. All channels honor keys.
 	Answer Handler
 	// Window is how long after a message the history is searched for what it
@@ -66,7 +67,7 @@ func NewSimulator(cfg Simulation) (*Simulator, error) {
 		cfg.Window = 30 * 24 * time.Hour
 	}
 	s := &Simulator{
-		answers: &answers{gate: gate, audiences: cfg.Audiences, checks: cfg.Checks, traits: cfg.Traits, consent: cfg.Consent},
+		answers: &answers{gate: gate, audiences: cfg.Audiences, checks: cfg.Checks, traits: cfg.Traits, consent: cfg.Consent, calendars: cfg.Calendars},
 		cfg:     cfg, byName: map[string]*Definition{}, listens: map[listen]bool{}, retries: retries{8, time.Second},
 	}
 	for _, src := range cfg.Journeys {
@@ -141,7 +142,8 @@ type SimulatedJourney struct {
 	Deferred, Dropped map[contact.Reason]int
 }
 
-// Run simulates a history. Inputs may come in any order and more than once; they
+// Run simulates a history. Schedules do not come round by themselves: their ticks
+// are part of the history. Inputs may come in any order and more than once; they
 // count as live, by the time of receipt where they have one. The result depends
 // on the history alone.
 //

@@ -9,20 +9,21 @@ import (
 // spec is a definition as data: what the builder fills in, what JSON carries,
 // what the content hash covers.
 type spec struct {
-	Format   int                `json:"format"`
-	Name     string             `json:"name"`
-	Title    string             `json:"title,omitempty"`
-	Brand    string             `json:"brand,omitempty"`
-	Zone     string             `json:"zone,omitempty"`
-	Key      string             `json:"key,omitempty"`
-	Reentry  Reentry            `json:"reentry,omitzero"`
-	GoLive   time.Time          `json:"go_live,omitzero"`
-	MaxAge   localtime.Duration `json:"max_age,omitempty"`
-	Priority int                `json:"priority,omitempty"`
-	Entries  []transitionSpec   `json:"entries"`
-	Goals    []transitionSpec   `json:"goals,omitempty"`
-	Exits    []transitionSpec   `json:"exits,omitempty"`
-	States   []stateSpec        `json:"states"`
+	Format    int                `json:"format"`
+	Name      string             `json:"name"`
+	Title     string             `json:"title,omitempty"`
+	Brand     string             `json:"brand,omitempty"`
+	Zone      string             `json:"zone,omitempty"`
+	Key       string             `json:"key,omitempty"`
+	Reentry   Reentry            `json:"reentry,omitzero"`
+	GoLive    time.Time          `json:"go_live,omitzero"`
+	MaxAge    localtime.Duration `json:"max_age,omitempty"`
+	Priority  int                `json:"priority,omitempty"`
+	Schedules []scheduleSpec     `json:"schedules,omitempty"`
+	Entries   []transitionSpec   `json:"entries"`
+	Goals     []transitionSpec   `json:"goals,omitempty"`
+	Exits     []transitionSpec   `json:"exits,omitempty"`
+	States    []stateSpec        `json:"states"`
 }
 
 // specFormat is the version of the JSON form.
@@ -68,10 +69,11 @@ type waitSpec struct {
 }
 
 type shiftSpec struct {
-	Days   int                `json:"days,omitempty"`
-	Clock  string             `json:"clock,omitempty"`
-	Plus   localtime.Duration `json:"plus,omitempty"`
-	Yearly bool               `json:"yearly,omitempty"`
+	Days     int                `json:"days,omitempty"`
+	Clock    string             `json:"clock,omitempty"`
+	Plus     localtime.Duration `json:"plus,omitempty"`
+	Yearly   bool               `json:"yearly,omitempty"`
+	Calendar string             `json:"calendar,omitempty"`
 }
 
 type actionSpec struct {
@@ -84,7 +86,7 @@ type actionSpec struct {
 	Within   localtime.Duration `json:"within,omitempty"`
 }
 
-// Shift moves a date: first to the next anniversary where Yearly is set, then
+// Shift moves a date: first to the next anniversary where Yearly or Calendar is set, then
 // by Days of the calendar, then to the Clock of that day in the customer's
 // local time, then by Plus. The zero Shift is the date itself.
 type Shift struct {
@@ -98,6 +100,10 @@ type Shift struct {
 	// Yearly takes the next anniversary after the state was entered; 29 February
 	// falls on the 28th in other years.
 	Yearly bool
+	// Calendar takes the next date after the state was entered that a calendar of
+	// the user's gives for the field, such as a lunar birthday; see
+	// [Config].Calendars. It replaces Yearly.
+	Calendar string
 }
 
 // Reentry says whether a customer may start the journey again. Where the

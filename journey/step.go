@@ -566,13 +566,24 @@ func (r *run) over(in *Instance, x *Input, w *wait) (at time.Time, ok bool) {
 		}
 		return at.UTC(), true
 	case waitDate:
-		return w.date(w.field.of(in, x), in.EnteredAt, r.zone(in, x))
+		return w.date(w.field.of(in, x), in.EnteredAt, r.zone(in, x), x.Facts.Calendars)
 	}
 	return time.Time{}, false
 }
 
 // date is the instant that a value names, moved by the shift.
-func (w *wait) date(v profile.Value, entered time.Time, zone *time.Location) (at time.Time, ok bool) {
+func (w *wait) date(v profile.Value, entered time.Time, zone *time.Location, calendars map[string]Calendar) (at time.Time, ok bool) {
+	sh := w.shift
+	if sh.Calendar != "" {
+		next := calendars[sh.Calendar]
+		if next == nil || v.IsZero() {
+			return time.Time{}, false
+		}
+		if at, ok = next(v, entered, zone); !ok || !at.After(entered) {
+			return time.Time{}, false
+		}
+		v = profile.Time(at)
+	}
 	var day localtime.Date
 	minute, exact := 0, false
 	if t, isTime := v.Time(); isTime {
@@ -586,7 +597,6 @@ func (w *wait) date(v profile.Value, entered time.Time, zone *time.Location) (at
 	} else {
 		return time.Time{}, false
 	}
-	sh := w.shift
 	if exact && sh.Days == 0 && w.minute < 0 && !sh.Yearly {
 		return at.Add(time.Duration(sh.Plus)).UTC(), true
 	}

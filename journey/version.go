@@ -32,6 +32,7 @@ func (e *Engine) Deploy(ctx context.Context, src Source) error {
 	e.setCurrent(d)
 	e.read = time.Time{}
 	e.mu.Unlock()
+	e.wake()
 	return e.refresh(ctx)
 }
 
@@ -63,6 +64,9 @@ func (e *Engine) storeDefinition(ctx context.Context, d *Definition) error {
 		row.RowVersion = same.Definition.RowVersion
 	}
 	b := Batch{Definitions: []DefinitionRow{row}}
+	if b.Instances, err = e.schedules(ctx, d, e.now()); err != nil {
+		return err
+	}
 	if former.Definition != nil {
 		former.Definition.Current = false
 		b.Definitions = append(b.Definitions, *former.Definition)

@@ -364,12 +364,12 @@ func TestMergedRows(t *testing.T) {
 	a := consenting("sms").WithCredit(Credit{ID: "1", Channel: "wechat", Count: 1})
 	a.Sent = []Sent{{Key: "x", At: now}}
 	b := Row{Zone: "Asia/Tokyo"}.WithConsent(profile.ConsentAct{Purpose: "marketing", Channel: "sms"}, now).
-		WithCredit(Credit{ID: "1", Channel: "wechat", Count: 1}).WithFollow("wechat", "", true, now).WithReply("wechat", "", now)
+		WithCredit(Credit{ID: "1", Channel: "wechat", Count: 1, Used: 1}).WithFollow("wechat", "", true, now).WithReply("wechat", "", now)
 	b.Sent = []Sent{{Key: "y", At: now.Add(-time.Hour)}, {Key: "x", At: now}}
 	m := a.Merge(b)
 	require.Equal(t, "Asia/Tokyo", m.Zone)
 	require.Equal(t, []Sent{{Key: "y", At: now.Add(-time.Hour)}, {Key: "x", At: now}}, m.Sent)
-	require.Len(t, m.Credits, 1)
+	require.Equal(t, []Credit{{ID: "1", Channel: "wechat", Count: 1, Used: 1}}, m.Credits, "one grant, used up")
 	yes, _ := m.Consented("marketing", "sms", "", now)
 	require.False(t, yes, "the later withdrawal wins")
 }

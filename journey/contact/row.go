@@ -271,6 +271,10 @@ func (r Row) Merge(o Row) Row {
 		r = r.WithConsent(c.ConsentAct, c.At)
 	}
 	for _, c := range o.Credits {
+		if i := slices.IndexFunc(r.Credits, func(d Credit) bool { return d.ID == c.ID }); i >= 0 && c.Used > r.Credits[i].Used {
+			r.Credits = slices.Clone(r.Credits)
+			r.Credits[i].Used = c.Used
+		}
 		r = r.WithCredit(c)
 	}
 	for _, p := range o.Replies {

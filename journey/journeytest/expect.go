@@ -86,15 +86,22 @@ func (s *Scenario) ExpectDropped(c *Customer, reason contact.Reason) *Scenario {
 	})
 }
 
-// ExpectNothing expects that nothing was sent, deferred, dropped or done since the
-// clock was last moved, but for what other expectations have met.
+// ExpectNothing expects that nothing was planned, sent, deferred, dropped or done
+// since the clock was last moved, but for what other expectations have met and
+// what led there.
 func (s *Scenario) ExpectNothing(c *Customer) *Scenario {
 	s.t.Helper()
 	records, err := s.world.records(c.id)
 	s.must(err)
+	met := map[string]int{} // by effect: the last record that an expectation has met
+	for i := range records {
+		if s.world.claimed[claim{c.id, i}] {
+			met[records[i].Effect] = i + 1
+		}
+	}
 	for i := range records {
 		r := &records[i]
-		if r.Kind == journey.EffectRecord && r.At.After(s.world.before) && !s.world.claimed[claim{c.id, i}] {
+		if r.Kind == journey.EffectRecord && r.At.After(s.world.before) && i >= met[r.Effect] {
 			s.fail(c, "nothing to happen", fmt.Sprintf("%s: %s", s.local(r.At), r))
 			return s
 		}

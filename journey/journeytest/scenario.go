@@ -34,7 +34,7 @@ const localTime = "2006-01-02 15:04"
 // New begins a story: a journey under a contact policy, at a local time such as
 // "2026-11-10 20:30" in an IANA time zone, which is also that of the customers.
 // Every channel and action confirms at once; see [Scenario.Answer].
-func New(t testing.TB, src journey.Source, policy contact.Policy, start, zone string) *Scenario {
+func New(t testing.TB, src journey.Source, policy contact.Policy, start, zone string, options ...Option) *Scenario {
 	t.Helper()
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
@@ -54,12 +54,28 @@ func New(t testing.TB, src journey.Source, policy contact.Policy, start, zone st
 		traits: map[profile.ID]profile.Values{}, audiences: map[string]map[profile.ID]bool{},
 		ports: map[string]func(journey.Dispatch) journey.Answer{}, claimed: map[claim]bool{},
 	}
+	for _, o := range options {
+		o(w)
+	}
 	if err := w.open(); err != nil {
 		t.Fatalf("%v", err)
 	}
 	s := &Scenario{t: t, stage: &stage{people: map[profile.ID]*Customer{}}, world: w}
 	s.stage.playing = s
 	return s
+}
+
+// Option adds to the world of a story.
+type Option func(*world)
+
+// Calendar registers a calendar of the user's.
+func Calendar(name string, c journey.Calendar) Option {
+	return func(w *world) {
+		if w.calendars == nil {
+			w.calendars = map[string]journey.Calendar{}
+		}
+		w.calendars[name] = c
+	}
 }
 
 // Also adds another journey, which customers run through at the same time.

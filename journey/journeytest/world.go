@@ -3,6 +3,7 @@ package journeytest
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -24,6 +25,7 @@ type world struct {
 	traits    map[profile.ID]profile.Values
 	audiences map[string]map[profile.ID]bool
 	ports     map[string]func(journey.Dispatch) journey.Answer
+	calendars map[string]journey.Calendar
 	claimed   map[claim]bool // records that an expectation has met
 }
 
@@ -49,6 +51,7 @@ func (w *world) open() error {
 		Actions:   map[journey.Binding]journey.Port{},
 		Audiences: map[string]journey.Audience{},
 		Checks:    map[string]journey.Check{},
+		Members:   map[string]journey.Listing{},
 		Traits: func(_ context.Context, id profile.ID, names []string) (profile.Values, error) {
 			out := profile.Values{}
 			for _, n := range names {
@@ -73,6 +76,10 @@ func (w *world) open() error {
 		for _, a := range u.Audiences {
 			cfg.Audiences[a] = audience{w, a}
 		}
+		for _, a := range u.Listed {
+			cfg.Members[a] = audience{w, a}.list
+		}
+		cfg.Calendars = w.calendars
 		for _, c := range u.Checks {
 			cfg.Checks[c] = func(_ context.Context, id profile.ID, _ time.Time) (bool, error) {
 				return w.audiences["check:"+c][id], nil
@@ -114,11 +121,23 @@ func (a audience) ContainsAt(_ context.Context, id profile.ID, _ time.Time) (boo
 	return a.w.audiences[a.name][id], nil
 }
 
+// list yields the members in order of their keys.
+func (a audience) list(context.Context, time.Time) iter.Seq2[profile.ID, error] {
+	members := slices.Sorted(maps.Keys(a.w.audiences[a.name]))
+	return func(yield func(profile.ID, error) bool) {
+		for _, id := range members {
+			if !yield(id, nil) {
+				return
+			}
+		}
+	}
+}
+
 func (w *world) fork() (*world, error) {
 	c := &world{
 		plan: w.plan, store: w.store.Clone(), now: w.now, before: w.before, within: w.within, inputs: w.inputs,
 		traits: map[profile.ID]profile.Values{}, audiences: map[string]map[profile.ID]bool{},
-		ports: maps.Clone(w.ports), claimed: maps.Clone(w.claimed),
+		ports: maps.Clone(w.ports), calendars: w.calendars, claimed: maps.Clone(w.claimed),
 	}
 	for id, v := range w.traits {
 		c.traits[id] = maps.Clone(v)

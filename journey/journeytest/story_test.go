@@ -1,0 +1,40 @@
+package journeytest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cxkit/cxkit/journey"
+	"github.com/cxkit/cxkit/journey/contact"
+	"github.com/cxkit/cxkit/journey/journeytest"
+	"github.com/cxkit/cxkit/profile"
+)
+
+// twoCarts is a customer with two carts, of which she pays for one.
+func twoCarts() journeytest.Story {
+	start := time.Date(2026, 11, 10, 2, 0, 0, 0, time.UTC)
+	does := func(id, name, cart string, after time.Duration) journey.Input {
+		return journey.Input{
+			ID: id, Name: name, Customer: "li", Time: start.Add(after),
+			Props: profile.Values{"cart_id": profile.Text(cart), "sku": profile.Text("boots")},
+		}
+	}
+	return journeytest.Story{
+		Journeys: []journey.Source{AbandonedCart(), LateDelivery()}, Policy: shop.ContactPolicy(),
+		Contacts: map[profile.ID]contact.Row{"li": consenting()},
+		Inputs: []journey.Input{
+			does("1", "cart.updated", "A", 0), does("2", "cart.updated", "B", time.Hour),
+			does("3", "cart.updated", "A", 90*time.Minute), does("4", "order.paid", "B", 26*time.Hour),
+		},
+	}
+}
+
+func TestCrashEverywhere(t *testing.T) {
+	crashes := twoCarts().CrashEverywhere(t)
+	t.Logf("%d crashes", crashes)
+	require.Greater(t, crashes, 50)
+}
+
+func TestRepeatedInputs(t *testing.T) { twoCarts().Repeat(t, 3) }
