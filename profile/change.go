@@ -58,7 +58,8 @@ type Change struct {
 	Kind ChangeKind `json:"kind"`
 	// Profile is the customer concerned, by the ID at the time of the change.
 	Profile ID `json:"profile"`
-	// Other is the second customer of a merge or split.
+	// Other is the second customer of a merge or split. An erasure has a row
+	// without it, and a row for each former ID of the person, which is then in it.
 	Other ID `json:"other,omitempty"`
 	// Event is the event observed or removed.
 	Event string `json:"event,omitempty"`

@@ -44,8 +44,8 @@ type Case struct {
 	events      []profile.Event
 }
 
-// New begins a case for a rule in a zone ("" is UTC). A rule or zone that is
-// not valid fails the test at once.
+// New begins a case for a rule in a zone ("" is UTC). A zone that is not known
+// fails the test at once, a rule that is not valid at the first assertion.
 func New(t testing.TB, rule segment.Rule, zone string) *Case {
 	t.Helper()
 	loc, err := time.LoadLocation(zone)
