@@ -313,13 +313,14 @@ func (g *graph) replay(e *evidence) {
 	e.first, e.last = e.records[0].at, e.records[len(e.records)-1].at
 	e.traits = e.traits[:0]
 	if e.extra != nil {
-		e.extra.consents = nil
+		e.extra.consents, e.extra.relations = nil, nil
 	}
 	home := e.home
 	e.home = nil // the profile's golden record is built apart
 	for _, rec := range e.records {
 		g.report(e, rec, nil)
 		e.consent(rec)
+		e.relate(rec)
 	}
 	e.home = home
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,9 @@ type Config struct {
 	Traits []TraitRule
 	// Sources ranks the sources of events, best first; those not listed rank last.
 	Sources []string
+	// SingleRelations are the types of relation of which a customer has one at a
+	// time: a new assistant replaces the former. Default: "assistant" and "outlet".
+	SingleRelations []string
 	// MaxAhead is how far in the future an event may lie, for clocks that
 	// run fast. Default: 24 hours. Negative: not at all.
 	MaxAhead time.Duration
@@ -117,6 +121,7 @@ type rules struct {
 	sources map[string]int
 
 	erasureKeys [][]byte
+	single      []string
 
 	scopedMu sync.RWMutex
 	scoped   map[string]*scoped
@@ -139,6 +144,10 @@ func compileRules(cfg Config) (*rules, error) {
 		traits:  make(map[string]TraitRule, len(cfg.Traits)),
 		sources: ranking(cfg.Sources),
 		scoped:  map[string]*scoped{},
+	}
+	r.single = slices.Clone(cfg.SingleRelations)
+	if cfg.SingleRelations == nil {
+		r.single = []string{"assistant", "outlet"}
 	}
 	for _, k := range cfg.ErasureKeys {
 		if len(k) < minErasureKey {

@@ -58,6 +58,8 @@ type Event struct {
 	Properties Values `json:"properties,omitempty"`
 	// Order is the commerce fact that the event carries, nil for none.
 	Order *commerce.Event `json:"order,omitempty"`
+	// Relations are what the event reports of relations to others.
+	Relations []RelationAct `json:"relations,omitempty"`
 	// Consents are the consent acts that the event reports.
 	Consents []ConsentAct `json:"consents,omitempty"`
 }

@@ -24,6 +24,7 @@ type graph struct {
 	traits      []*trait // by word; nil for a word that no trait had as name
 	sources     sources
 	arrivals    uint64
+	handOvers   []HandOver // by time
 	tombstones  map[Hash]tombstone
 	erasedUntil int64  // the latest erasure
 	keepsOut    bool   // an erasure keeps out
@@ -129,6 +130,7 @@ type evidenceExtra struct {
 	others     []*node    // looked up only, or blocked
 	verdicts   []*refusal // links that were refused, in the order of links
 	consents   []consent
+	relations  []relation
 	unlinked   *Decision // took its linking power
 	restricted *Decision // stopped its processing
 }
@@ -283,6 +285,7 @@ func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 			g.feed.add(change{kind: ConsentActed, profile: r.Profile, event: rec.id, at: now, mode: mode})
 		}
 	}
+	e.relate(rec)
 	r.Refused = e.refused(r.Refused)
 	return r
 }

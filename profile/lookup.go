@@ -60,6 +60,8 @@ type Profile struct {
 	Events int `json:"events"`
 	// Evidence is how many records of evidence it unites.
 	Evidence int `json:"evidence"`
+	// Relations are those of now, by type and party.
+	Relations []Relation `json:"relations,omitempty"`
 	// Restricted is true where processing was stopped: store, do nothing else.
 	Restricted bool `json:"restricted,omitempty"`
 	// Refused are the links of its evidence that were refused.
@@ -194,7 +196,7 @@ func (d *Directory) Resolve(ctx context.Context, id ID) (ID, error) {
 // errors as for [Directory.Resolve].
 func (d *Directory) Get(ctx context.Context, id ID) (Profile, error) {
 	var p Profile
-	err := d.view(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
+	err := d.view(ctx, Query{Anchors: []ID{id}, HandOvers: true}, func(g *graph) error {
 		c, err := g.whole(id)
 		if err == nil {
 			p = g.profile(c)
@@ -223,6 +225,7 @@ func (g *graph) profile(c *cluster) Profile {
 		Evidence:   c.size,
 		Restricted: c.restricted(),
 	}
+	p.Relations = g.relationsAt(c, g.now().UnixMicro())
 	golden := c.traitsOf()
 	p.Traits = make([]Trait, 0, len(golden))
 	now := g.now().UnixMicro()

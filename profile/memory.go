@@ -22,6 +22,7 @@ type MemoryStore struct {
 	profiles map[ID]ProfileRow
 	changes  []Change
 	tombs    map[Hash]TombstoneRow
+	handed   []HandOver
 
 	evidenceOf map[ID]map[EvidenceKey]bool
 	namesOf    map[ID]map[Name]bool
@@ -54,6 +55,9 @@ func (s *MemoryStore) Load(ctx context.Context, q Query) (Rows, error) {
 			l.rows.Events = append(l.rows.Events, row)
 			l.addEvidence(row.Evidence)
 		}
+	}
+	if q.HandOvers {
+		l.rows.HandOvers = slices.Clone(s.handed)
 	}
 	for _, h := range q.Tombstones {
 		if row, ok := s.tombs[h]; ok {
@@ -182,6 +186,11 @@ func (s *MemoryStore) Commit(ctx context.Context, b Batch) error {
 			insert(s.eventsOf, row.Evidence, row.Event.ID)
 		}
 		s.events[row.Event.ID] = row
+	}
+	for _, h := range b.HandOvers {
+		if !slices.ContainsFunc(s.handed, func(o HandOver) bool { return compareHandOvers(o, h) == 0 }) {
+			s.handed = append(s.handed, h)
+		}
 	}
 	for _, row := range b.Tombstones {
 		s.tombs[row.Hash] = row

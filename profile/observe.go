@@ -329,6 +329,13 @@ func (d *Directory) checkEvent(e *Event, now time.Time) error {
 			return fmt.Errorf("%w: Order: %w", ErrInvalidEvent, err)
 		}
 	}
+	for i := range e.Relations {
+		for _, s := range [...]string{e.Relations[i].Type, e.Relations[i].Party} {
+			if s == "" || len(s) > MaxValueBytes || checkText(s) != nil {
+				return bad("Relations", "need a type and a party")
+			}
+		}
+	}
 	for i := range e.Consents {
 		c := &e.Consents[i]
 		if c.Purpose == "" || len(c.Purpose) > maxName || checkText(c.Purpose) != nil {
@@ -354,7 +361,7 @@ func (g *graph) sameContent(rec *record, p *prepared) bool {
 	e := p.event
 	if rec.at != p.at || g.sources.names[rec.source] != e.Source || g.words.names[rec.name] != e.Name ||
 		g.words.names[rec.brand] != e.Brand || !slices.Equal(rec.ids, e.Identifiers) ||
-		!slices.Equal(rec.consents(), p.consents) ||
+		!slices.Equal(rec.consents(), p.consents) || !slices.Equal(rec.relations(), relationsOf(e)) ||
 		int(rec.traits) != len(e.Traits) || len(rec.fields) != len(e.Traits)+len(e.Properties) {
 		return false
 	}

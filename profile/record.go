@@ -31,8 +31,9 @@ type field struct {
 }
 
 type more struct {
-	order    *commerce.Event
-	consents []ConsentAct
+	order     *commerce.Event
+	consents  []ConsentAct
+	relations []RelationAct
 }
 
 func compareRecords(a, b *record) int {
@@ -64,14 +65,14 @@ func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 			rec.fields = append(rec.fields, field{v, g.words.id(name)})
 		}
 	}
-	if in.Order != nil || len(in.Consents) > 0 {
-		rec.more = &more{order: orderOf(in), consents: slices.Clone(p.consents)}
+	if in.Order != nil || len(in.Consents) > 0 || len(in.Relations) > 0 {
+		rec.more = &more{order: orderOf(in), consents: slices.Clone(p.consents), relations: relationsOf(in)}
 	}
 	return rec
 }
 
-// eventOf gives a record back as the event that it was. Identifiers, the order
-// and the consents are shared.
+// eventOf gives a record back as the event that it was. Identifiers, the order,
+// relations and consents are shared.
 func (g *graph) eventOf(rec *record) Event {
 	e := Event{
 		ID: rec.id, Source: g.sources.names[rec.source], Name: g.words.names[rec.name], Brand: g.words.names[rec.brand],
@@ -90,7 +91,7 @@ func (g *graph) eventOf(rec *record) Event {
 		}
 	}
 	if rec.more != nil {
-		e.Order, e.Consents = rec.more.order, rec.more.consents
+		e.Order, e.Consents, e.Relations = rec.more.order, rec.more.consents, rec.more.relations
 	}
 	return e
 }
@@ -101,6 +102,23 @@ func (rec *record) consents() []ConsentAct {
 		return nil
 	}
 	return rec.more.consents
+}
+
+// relations are the relation acts that the event reported.
+func (rec *record) relations() []RelationAct {
+	if rec.more == nil {
+		return nil
+	}
+	return rec.more.relations
+}
+
+// relationsOf copies the relation acts of an event.
+func relationsOf(e *Event) []RelationAct {
+	acts := slices.Clone(e.Relations)
+	for i := range acts {
+		acts[i].Until = canonical(acts[i].Until)
+	}
+	return acts
 }
 
 // words numbers texts that recur: the names of events, properties and brands.

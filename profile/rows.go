@@ -34,6 +34,9 @@ func (e *evidence) row() EvidenceRow {
 	for _, c := range e.consents() {
 		row.Consents = append(row.Consents, ConsentRow{Event: c.event, At: instant(c.at), Act: c.act})
 	}
+	for _, r := range e.relations() {
+		row.Relations = append(row.Relations, RelationRow{Event: r.event, At: instant(r.at), Act: r.act})
+	}
 	for _, r := range e.verdicts() {
 		rr := RefusedRow{Name: r.node.row(), Reason: r.reason, Near: r.near.row(), Far: r.far.row()}
 		if r.limit != nil {

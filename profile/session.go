@@ -25,6 +25,7 @@ type session struct {
 	events     map[string]bool // loaded; true for one that had been retracted
 	stubs      map[ID]*cluster
 	tombstones map[Hash]tombstone
+	handOvers  int     // as loaded
 	apart      []*node // with cannot-links that verdicts depend on
 }
 
@@ -174,6 +175,10 @@ func (s *session) records(ctx context.Context, key EvidenceKey) error {
 func (s *session) hydrate(rows Rows, q Query) {
 	g := s.graph
 	g.arrivals = rows.Arrival - 1
+	for _, h := range rows.HandOvers {
+		g.addHandOver(h)
+	}
+	s.handOvers = len(g.handOvers)
 	for _, row := range rows.Tombstones {
 		g.bury(row.Hash, row.At.UnixMicro(), row.KeepOut)
 		s.tombstones[row.Hash] = g.tombstones[row.Hash]
@@ -339,6 +344,9 @@ func (s *session) evidenceRow(row EvidenceRow) {
 		n.more().holders = append(n.more().holders, e)
 	}
 	slices.SortFunc(e.links, func(a, b *node) int { return compareNames(a.name, b.name) })
+	for _, r := range row.Relations {
+		e.more().relations = append(e.more().relations, relation{r.Act, r.At.UnixMicro(), r.Event})
+	}
 	for _, c := range row.Consents {
 		e.more().consents = append(e.more().consents, consent{act: c.Act, at: c.At.UnixMicro(), event: c.Event})
 	}
@@ -519,13 +527,16 @@ func (s *session) batch() Batch {
 			b.Tombstones = append(b.Tombstones, TombstoneRow{Hash: h, At: instant(t.at), KeepOut: t.keepOut})
 		}
 	}
+	if len(g.handOvers) > s.handOvers {
+		b.HandOvers = g.handOvers
+	}
 	b.sort()
 	return b
 }
 
 func (b *Batch) empty() bool {
 	return len(b.Moves) == 0 && len(b.Events) == 0 && len(b.Evidence) == 0 && len(b.Names) == 0 &&
-		len(b.Anchors) == 0 && len(b.Changes) == 0
+		len(b.Anchors) == 0 && len(b.HandOvers) == 0 && len(b.Changes) == 0
 }
 
 // sort puts rows in the order of their keys, in which a Store may lock them.

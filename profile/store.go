@@ -54,6 +54,8 @@ type Query struct {
 	Profiles []ID
 	// Tombstones by hash.
 	Tombstones []Hash
+	// HandOvers asks for all of them.
+	HandOvers bool
 	// Arrivals is how many arrival numbers are wanted.
 	Arrivals int
 }
@@ -67,6 +69,7 @@ type Rows struct {
 	Profiles []ProfileRow
 	// Tombstones are those of the hashes asked for.
 	Tombstones []TombstoneRow
+	HandOvers  []HandOver
 	// Arrival is the first of the arrival numbers wanted. No two loads get the
 	// same; later ones get greater ones.
 	Arrival uint64
@@ -86,6 +89,8 @@ type Batch struct {
 	Profiles []ProfileRow
 	// Tombstones are inserted, or replace those of the same hash.
 	Tombstones []TombstoneRow
+	// HandOvers are inserted, but for those that are there.
+	HandOvers []HandOver
 	// Changes are appended to the feed; their Seq is the Store's to give.
 	Changes []Change
 }
@@ -116,19 +121,20 @@ type EvidenceRow struct {
 	Deleted bool        `json:"deleted,omitempty"`
 	// Links are the identifiers that it ties together, Holds the others: looked
 	// up only, blocked, or refused.
-	Links      []Name       `json:"links"`
-	Holds      []Name       `json:"holds,omitempty"`
-	Profile    ID           `json:"profile,omitempty"`
-	Anchor     ID           `json:"anchor"`
-	Arrival    uint64       `json:"arrival"`
-	First      time.Time    `json:"first"`
-	Last       time.Time    `json:"last"`
-	Events     int          `json:"events"`
-	Traits     []TraitRow   `json:"traits,omitempty"`
-	Consents   []ConsentRow `json:"consents,omitempty"`
-	Refused    []RefusedRow `json:"refused,omitempty"`
-	Unlinked   *Decision    `json:"unlinked,omitempty"`
-	Restricted *Decision    `json:"restricted,omitempty"`
+	Links      []Name        `json:"links"`
+	Holds      []Name        `json:"holds,omitempty"`
+	Profile    ID            `json:"profile,omitempty"`
+	Anchor     ID            `json:"anchor"`
+	Arrival    uint64        `json:"arrival"`
+	First      time.Time     `json:"first"`
+	Last       time.Time     `json:"last"`
+	Events     int           `json:"events"`
+	Traits     []TraitRow    `json:"traits,omitempty"`
+	Consents   []ConsentRow  `json:"consents,omitempty"`
+	Relations  []RelationRow `json:"relations,omitempty"`
+	Refused    []RefusedRow  `json:"refused,omitempty"`
+	Unlinked   *Decision     `json:"unlinked,omitempty"`
+	Restricted *Decision     `json:"restricted,omitempty"`
 }
 
 // TraitRow is what a policy keeps of a trait: per source on evidence, golden on
@@ -142,6 +148,13 @@ type TraitRow struct {
 	// Exact is what an accumulating policy keeps where Value alone does not
 	// hold it, as text.
 	Exact string `json:"exact,omitempty"`
+}
+
+// RelationRow is a relation act in its place.
+type RelationRow struct {
+	Event string      `json:"event"`
+	At    time.Time   `json:"at"`
+	Act   RelationAct `json:"act"`
 }
 
 // ConsentRow is a consent act in its place.
