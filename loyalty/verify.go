@@ -237,6 +237,9 @@ func (s *state) differs(stored *state) string {
 	if !s.due().Equal(stored.Due) {
 		return "its due instant is not that of its lots and holds"
 	}
+	if stored.Holds != len(s.holds) {
+		return "its row does not count its holds"
+	}
 	for _, u := range stored.units {
 		if s.findUnit(u.Unit) == nil && (u.Debt != 0 || len(u.lots) > 0) {
 			return "it has a unit that no transaction gave it"

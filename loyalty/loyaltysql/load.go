@@ -168,7 +168,7 @@ func (s *Store) holdsAndStandings(ctx context.Context, ex sqlkit.Executor, progr
 	if err != nil {
 		return err
 	}
-	return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+	err = sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
 		var account string
 		var st loyalty.Standing
 		var activity sqlkit.Time
@@ -177,6 +177,15 @@ func (s *Store) holdsAndStandings(ctx context.Context, ex sqlkit.Executor, progr
 		at[account].Standings = append(at[account].Standings, st)
 		return err
 	}, s.standings, program, list)
+	if err != nil {
+		return err
+	}
+	for i := range accounts {
+		if c := &accounts[i]; len(c.Lots) > 0 && c.Account.Holds != len(c.Holds) {
+			return fmt.Errorf("%w: account %s has not the holds that its row says", loyalty.ErrTampered, c.ID)
+		}
+	}
+	return nil
 }
 
 func (s *Store) lots(ctx context.Context, ex sqlkit.Executor, q loyalty.Query) ([]loyalty.Lot, error) {
@@ -289,7 +298,7 @@ func (s *Store) transactions(ctx context.Context, ex sqlkit.Executor, program st
 		e.Lot = lot.String
 		touched(e.Account, e.Lot)
 		if t := found[key]; t != nil {
-			t.Entries = append(t.Entries, e)
+			t.Entries = append(gap(t.Entries, n), e)
 		}
 		return nil
 	}, s.entries, program, list)
@@ -298,13 +307,14 @@ func (s *Store) transactions(ctx context.Context, ex sqlkit.Executor, program st
 	}
 	err = sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
 		var key string
+		var n int64
 		var c loyalty.LotChange
 		var usable, expires sqlkit.Time
-		err := r.Scan(&key, &c.Account, &c.Lot, &c.Held, &c.Basis, &c.Returned, &usable, &expires)
+		err := r.Scan(&key, &n, &c.Account, &c.Lot, &c.Held, &c.Basis, &c.Returned, &usable, &expires)
 		c.UsableFrom, c.Expires = usable.Time, expires.Time
 		touched(c.Account, c.Lot)
 		if t := found[key]; t != nil {
-			t.Changes = append(t.Changes, c)
+			t.Changes = append(gap(t.Changes, n), c)
 		}
 		return err
 	}, s.changes, program, list)
@@ -450,12 +460,23 @@ func (r *lotScan) value() loyalty.Lot {
 	}
 }
 
+// gap leaves a mark where the row before the n-th is missing, so that what is
+// left does not look whole.
+func gap[T any](rows []T, n int64) []T {
+	if n != int64(len(rows)) {
+		var mark T
+		rows = append(rows, mark)
+	}
+	return rows
+}
+
 func scanOpened(r *sql.Rows, found map[string]*loyalty.Transaction) error {
 	var l lotScan
-	err := r.Scan(&l.opened, &l.account, &l.lot, &l.unit, &l.earned, &l.usable, &l.expires, &l.policy, &l.policyN, &l.date,
+	var n int64
+	err := r.Scan(&l.opened, &n, &l.account, &l.lot, &l.unit, &l.earned, &l.usable, &l.expires, &l.policy, &l.policyN, &l.date,
 		&l.clock, &l.cost, &l.order, &l.line, &l.basis, &l.rule, &l.origin)
 	if t := found[l.opened.String]; t != nil {
-		t.Opens = append(t.Opens, l.value())
+		t.Opens = append(gap(t.Opens, n), l.value())
 	}
 	return err
 }
@@ -477,16 +498,25 @@ func scanTransaction(r *sql.Rows, found map[string]*loyalty.Transaction) error {
 	}
 	l.Seq = uint64(seq)
 	copy(l.Hash[:], hash)
-	if first := found[t.Key]; first != nil {
-		first.Links = append(first.Links, l)
-		return nil
-	}
 	copy(t.Fingerprint[:], print)
 	t.Of, t.Order, t.Reason, t.Actor, t.Unit = of.String, order.String, reason.String, actor.String, loyalty.Unit(unit.String)
 	t.Effective, t.Recorded, t.Until = effective.Time, recorded.Time, until.Time
 	t.Activity = activity != 0
-	t.Links = slices.Grow(t.Links, 1)
-	t.Links = append(t.Links, l)
-	found[t.Key] = &t
+	first := found[t.Key]
+	if first == nil {
+		first = &t
+		found[t.Key] = first
+	}
+	if !sameHead(first, &t) || leg != int64(len(first.Links)) {
+		return fmt.Errorf("%w: the legs of transaction %s contradict each other", loyalty.ErrTampered, t.Key)
+	}
+	first.Links = append(first.Links, l)
 	return nil
+}
+
+// sameHead compares what every leg of a transaction repeats.
+func sameHead(a, b *loyalty.Transaction) bool {
+	return a.Kind == b.Kind && a.Of == b.Of && a.Effective.Equal(b.Effective) && a.Recorded.Equal(b.Recorded) && a.Order == b.Order &&
+		a.Reason == b.Reason && a.Actor == b.Actor && a.Unit == b.Unit && a.Amount == b.Amount && a.Until.Equal(b.Until) &&
+		a.Forgiven == b.Forgiven && a.Activity == b.Activity && a.Fingerprint == b.Fingerprint
 }

@@ -92,9 +92,9 @@ func newStatements(d sqlkit.Dialect) *statements {
 		followers: `SELECT key FROM loyalty_transaction WHERE program = $1 AND leg = 0 AND of_key = $2 ORDER BY recorded_at, account, seq`,
 		byAccount: `SELECT key FROM loyalty_transaction WHERE program = $1 AND account = $2 AND seq > $3 ORDER BY seq LIMIT $4`,
 		entries:   `SELECT key, n, book, account, unit, lot, amount FROM loyalty_entry WHERE program = $1 AND ` + d.Any("key", 2) + ` ORDER BY key, n`,
-		changes: `SELECT key, account, lot, held, basis, returned, usable_from, expires_at FROM loyalty_change
+		changes: `SELECT key, n, account, lot, held, basis, returned, usable_from, expires_at FROM loyalty_change
 			WHERE program = $1 AND ` + d.Any("key", 2) + ` ORDER BY key, n`,
-		opened: `SELECT opened_key, account, lot, unit, earned_at, first_usable_from, first_expires_at, policy, policy_n, policy_date,
+		opened: `SELECT opened_key, opened_n, account, lot, unit, earned_at, first_usable_from, first_expires_at, policy, policy_n, policy_date,
 			policy_clock, unit_cost, order_ref, line, basis, rule, origin FROM loyalty_lot
 			WHERE program = $1 AND ` + d.Any("account", 2) + ` AND ` + d.Any("lot", 3) + ` AND ` + d.Any("opened_key", 4) + ` ORDER BY opened_key, opened_n`,
 		due: `SELECT ` + accountList + ` FROM loyalty_account WHERE program = $1 AND due_at <= $2 ORDER BY due_at, account LIMIT $3`,
