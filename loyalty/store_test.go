@@ -10,7 +10,7 @@ import (
 
 // The figure is for all invariants together; -loyalty.histories 10000 posts a
 // million commands.
-var histories = flag.Int("loyalty.histories", 1500, "random histories of 100 commands")
+var histories = flag.Int("loyalty.histories", 600, "random histories of 100 commands")
 
 func TestMemoryStore(t *testing.T) {
 	loyaltytest.TestStore(t, func(testing.TB) loyalty.Store { return loyalty.NewMemoryStore() })

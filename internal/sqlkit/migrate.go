@@ -114,9 +114,11 @@ func Migrate(ctx context.Context, d Dialect, db *sql.DB, component string, files
 	}
 }
 
+// isDuplicateTable reports that another process created the table, or the type
+// that goes with it, in the same moment.
 func isDuplicateTable(err error) bool {
 	var state interface{ SQLState() string }
-	return errors.As(err, &state) && state.SQLState() == "42P07"
+	return errors.As(err, &state) && (state.SQLState() == "42P07" || state.SQLState() == "42710")
 }
 
 func appliedMigrations(ctx context.Context, db *sql.DB, component string) ([]string, error) {
