@@ -114,5 +114,11 @@ func (c *Collector) Apply(ctx context.Context, change profile.Change) error {
 	if change.Kind != profile.Erased {
 		return nil
 	}
+	// A row of a former ID names it in Other.
+	if change.Other != "" {
+		if err := c.Erase(ctx, change.Other); err != nil {
+			return err
+		}
+	}
 	return c.Erase(ctx, change.Profile)
 }

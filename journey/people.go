@@ -83,6 +83,12 @@ func (e *Engine) Apply(ctx context.Context, c profile.Change) error {
 	case profile.Merged:
 		return e.merge(ctx, c.Other, c.Profile)
 	case profile.Erased:
+		// A row of a former ID names it in Other.
+		if c.Other != "" {
+			if err := e.Erase(ctx, c.Other); err != nil {
+				return err
+			}
+		}
 		return e.Erase(ctx, c.Profile)
 	}
 	return nil

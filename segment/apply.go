@@ -69,12 +69,12 @@ func (e *Engine) step(c *profile.Change, in input) {
 // CatchUp applies the changes of the History that are new, and returns when
 // there are no more.
 func (e *Engine) CatchUp(ctx context.Context) error {
-	batch := make([]profile.Change, 0, commitInputs)
+	var batch []profile.Change
 	for c, err := range e.history.Changes(ctx, e.Position()) {
 		if err != nil {
 			return fmt.Errorf("segment: read changes: %w", err)
 		}
-		if batch = append(batch, c); len(batch) == cap(batch) {
+		if batch = append(batch, c); len(batch) == commitInputs {
 			if err := e.Apply(ctx, batch...); err != nil {
 				return err
 			}
@@ -228,6 +228,9 @@ func (e *Engine) apply(c *profile.Change, in input) {
 	e.settle(why, e.clock)
 	if c.Kind == profile.Erased {
 		e.forget(c.Profile)
+		if c.Other != "" { // a row of a former ID
+			e.forget(c.Other)
+		}
 	}
 }
 

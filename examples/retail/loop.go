@@ -45,6 +45,7 @@ type loop struct {
 
 	orders    map[commerce.Key][]commerce.Event // the shop's own order table
 	early     map[string][]profile.Event        // word of a case that is not open yet, by case
+	followed  uint64                            // changes of customers handed to the packages
 	seen      uint64                            // transitions handed to the journeys
 	causes    map[string]string                 // the event that started a journey's instance
 	currency  string
@@ -128,14 +129,14 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 	}
 	if l.desk, err = care.New(care.Config{
 		Now: clock, Policies: shop.ServicePolicies(), Rules: shop.ServiceRules(),
-		Calendars: map[string]*care.Calendar{"service": l.office},
+		Calendars: map[string]*care.Calendar{"service": l.office}, SameAs: l.sameAs,
 	}); err != nil {
 		return nil, err
 	}
 	surveys, budgets := shop.Surveys()
 	if l.surveys, err = feedback.New(feedback.Config{
 		Now: clock, Surveys: surveys, Budgets: budgets,
-		Checks: map[string]feedback.Check{shop.OpenCase: l.desk.HasOpen},
+		Checks: map[string]feedback.Check{shop.OpenCase: l.desk.HasOpen}, SameAs: l.sameAs,
 	}); err != nil {
 		return nil, err
 	}
@@ -158,6 +159,15 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 	}
 	l.scheduled.add(start.Add(3*time.Hour), l.nightly)
 	return l, nil
+}
+
+// sameAs lists the IDs under which a customer may be on record.
+func (l *loop) sameAs(ctx context.Context, id profile.ID) ([]profile.ID, error) {
+	ids, err := l.customers.IDs(ctx, id)
+	if errors.Is(err, profile.ErrGone) || errors.Is(err, profile.ErrNotFound) {
+		return []profile.ID{id}, nil // nobody else: the person was erased
+	}
+	return ids, err
 }
 
 // run takes a feed to its end, and then lets time pass until the given instant.
@@ -246,9 +256,18 @@ func (l *loop) take(ctx context.Context, e profile.Event) error {
 	return l.respond(ctx, e, id)
 }
 
-// react follows the customers' change feed with the audiences, and the
+// react follows the customers' change feed with every package, and the
 // audiences' transitions with the journeys.
 func (l *loop) react(ctx context.Context) error {
+	for c, err := range l.customers.Changes(ctx, l.followed) {
+		if err != nil {
+			return err
+		}
+		if err := l.follow(ctx, c); err != nil {
+			return err
+		}
+		l.followed = c.Seq
+	}
 	if err := l.audiences.CatchUp(ctx); err != nil {
 		return err
 	}
@@ -267,6 +286,17 @@ func (l *loop) react(ctx context.Context) error {
 		l.seen = t.Seq
 	}
 	return nil
+}
+
+// follow is what a change of a customer means to the others: a merge joins
+// journeys and the contact history, an erasure reaches everything. The
+// audiences follow by themselves.
+func (l *loop) follow(ctx context.Context, c profile.Change) error {
+	err := errors.Join(l.journeys.Apply(ctx, c), l.surveys.Apply(ctx, c), l.desk.Apply(ctx, c))
+	for _, club := range l.clubs {
+		err = errors.Join(err, club.ledger.Apply(ctx, c))
+	}
+	return err
 }
 
 // caused notes which event started an instance: the outside reacts to that.

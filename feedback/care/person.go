@@ -105,5 +105,11 @@ func (d *Desk) Apply(ctx context.Context, change profile.Change) error {
 	if change.Kind != profile.Erased {
 		return nil
 	}
+	// A row of a former ID names it in Other.
+	if change.Other != "" {
+		if err := d.Erase(ctx, change.Other); err != nil {
+			return err
+		}
+	}
 	return d.Erase(ctx, change.Profile)
 }
