@@ -79,6 +79,18 @@ func (s *state) settledAt(at time.Time, cfg *Config) *state {
 	return c
 }
 
+// Account reads the head of an account, or gives [ErrNotFound].
+func (l *Ledger) Account(ctx context.Context, id string) (Account, error) {
+	s, err := l.current(ctx, id)
+	if err != nil {
+		return Account{}, err
+	}
+	if s.Seq == 0 {
+		return Account{}, ErrNotFound
+	}
+	return s.head(), nil
+}
+
 // Balance reads the balance of an account in a unit (empty: [Points]). An
 // account that does not exist has none. A merged account answers for itself: it is
 // empty. Cost: a look at the account; with an [AsOf], a fold over its transactions.

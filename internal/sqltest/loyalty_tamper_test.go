@@ -224,4 +224,3 @@ func restore(t *testing.T, db *sql.DB, table string, columns []string, rows [][]
 		run(t, db, insertion(table, columns), row...)
 	}
 }
-

@@ -15,6 +15,7 @@ import (
 	"github.com/cxkit/cxkit/loyalty"
 	"github.com/cxkit/cxkit/loyalty/loyaltysql"
 	"github.com/cxkit/cxkit/loyalty/loyaltytest"
+	"github.com/cxkit/cxkit/loyalty/program"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
@@ -59,6 +60,22 @@ func emptied(t testing.TB, e engine) func(testing.TB) loyalty.Store {
 func TestLoyaltyStore(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) { loyaltytest.TestStore(t, emptied(t, e)) })
+	}
+}
+
+func TestLoyaltyTierStore(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			db := e.open(t)
+			s := loyaltyStore(t, db, e.dialect)
+			loyaltytest.TestProgramStore(t, func(t testing.TB) program.Store {
+				for _, table := range []string{"loyalty_tier", "loyalty_tier_change"} {
+					_, err := db.Exec("DELETE FROM " + table)
+					require.NoError(t, err)
+				}
+				return s.Tiers()
+			})
+		})
 	}
 }
 
@@ -174,7 +191,7 @@ func TestLoyaltyMigratesFromTenProcessesAtOnce(t *testing.T) {
 			}
 			var n int
 			require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM cxkit_migration").Scan(&n))
-			require.Equal(t, 1, n)
+			require.Equal(t, 2, n)
 			_, err := db.Exec("INSERT INTO cxkit_migration (component, version, name, checksum, applied_at) VALUES ('loyalty', 99, 'later', 'x', 'now')")
 			require.NoError(t, err)
 			s, err := loyaltysql.New(db, e.dialect)

@@ -378,12 +378,8 @@ func (s *Store) Accounts(ctx context.Context, program, after string, limit int) 
 }
 
 func (s *Store) heads(ctx context.Context, text string, args ...any) ([]loyalty.Account, error) {
-	var ex sqlkit.Executor = s.db
-	if s.tx != nil {
-		ex = s.tx
-	}
 	var out []loyalty.Account
-	err := sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+	err := sqlkit.Scan(ctx, s.reader(), func(r *sql.Rows) error {
 		var acc accountRow
 		if err := r.Scan(acc.dest()...); err != nil {
 			return err

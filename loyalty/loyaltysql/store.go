@@ -24,7 +24,7 @@ const (
 //go:embed migrations
 var migrations embed.FS
 
-// Files holds the migrations as plain SQL: sqlite/0001_ledger.sql, postgres/0001_ledger.sql.
+// Files holds the migrations as plain SQL: <dialect>/0001_ledger.sql and so on.
 func Files() fs.FS {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -40,6 +40,7 @@ type Store struct {
 	tx      *sql.Tx
 	dialect Dialect
 	*statements
+	tiers tierStatements
 }
 
 var _ loyalty.Store = (*Store)(nil)
@@ -52,7 +53,7 @@ func New(db *sql.DB, dialect Dialect) (*Store, error) {
 	if err := dialect.Check(); err != nil {
 		return nil, fmt.Errorf("loyaltysql: %w: %w", loyalty.ErrInvalid, err)
 	}
-	return &Store{db: db, dialect: dialect, statements: newStatements(dialect)}, nil
+	return &Store{db: db, dialect: dialect, statements: newStatements(dialect), tiers: newTierStatements()}, nil
 }
 
 // Migrate creates or updates the tables. Any number of processes may call it at once.
@@ -70,6 +71,14 @@ func (s *Store) WithTx(tx *sql.Tx) *Store {
 	bound := *s
 	bound.tx = tx
 	return &bound
+}
+
+// reader runs single reads: in the caller's transaction, or on its own.
+func (s *Store) reader() sqlkit.Executor {
+	if s.tx != nil {
+		return s.tx
+	}
+	return s.db
 }
 
 // write runs f in a transaction: the caller's, or one of its own.

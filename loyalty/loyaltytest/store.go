@@ -53,7 +53,7 @@ var (
 	base = time.Date(2026, 2, 28, 23, 59, 59, 123456000, time.UTC)
 )
 
-const program = "main"
+const scope = "main"
 
 // hash is a made-up hash that differs by n.
 func hash(n int) (h loyalty.Hash) {
@@ -79,7 +79,7 @@ func posting(account string, seq uint64, key string) loyalty.Posting {
 	opened := lot
 	lot.Original, lot.Remaining = 10, 10
 	return loyalty.Posting{
-		Program: program,
+		Program: scope,
 		Accounts: []loyalty.AccountChange{{Expect: seq - 1, Before: hash(int(seq - 1)), Account: loyalty.Account{
 			ID: account, Kind: loyalty.Membership, Seq: seq, Head: hash(int(seq)), Opened: base, Recorded: base,
 			Due: loyalty.Forever,
@@ -110,7 +110,7 @@ func commit(t *testing.T, s loyalty.Store, ps ...loyalty.Posting) {
 func load(t *testing.T, s loyalty.Store, q loyalty.Query) loyalty.Answer {
 	t.Helper()
 	if q.Program == "" {
-		q.Program = program
+		q.Program = scope
 	}
 	a, err := s.Load(ctx, q)
 	if err != nil {
@@ -149,15 +149,15 @@ func testEmpty(t *testing.T, s loyalty.Store) {
 		Lots: []loyalty.LotKey{{Account: "A", Lot: "L"}}, Bindings: loyalty.BindingQuery{Profile: "p"},
 	})
 	equal(t, "answer", a, loyalty.Answer{Missing: []string{"B", "A"}})
-	ts, err := s.Entries(ctx, program, "A", 0, 10)
+	ts, err := s.Entries(ctx, scope, "A", 0, 10)
 	if err != nil || len(ts) > 0 {
 		t.Fatalf("Entries: %v, %v", ts, err)
 	}
-	as, err := s.Accounts(ctx, program, "", 10)
+	as, err := s.Accounts(ctx, scope, "", 10)
 	if err != nil || len(as) > 0 {
 		t.Fatalf("Accounts: %v, %v", as, err)
 	}
-	as, err = s.Due(ctx, program, base, loyalty.Account{}, 10)
+	as, err = s.Due(ctx, scope, base, loyalty.Account{}, 10)
 	if err != nil || len(as) > 0 {
 		t.Fatalf("Due: %v, %v", as, err)
 	}
@@ -191,12 +191,12 @@ func testRoundTrip(t *testing.T, s loyalty.Store) {
 		t.Fatalf("%d transactions", len(a.Transactions))
 	}
 	equal(t, "transaction", a.Transactions[0].Transaction, *tx)
-	ts, err := s.Entries(ctx, program, "A", 0, 10)
+	ts, err := s.Entries(ctx, scope, "A", 0, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "entries", ts, p.Transactions)
-	as, err := s.Accounts(ctx, program, "", 10)
+	as, err := s.Accounts(ctx, scope, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func testPartialBatch(t *testing.T, s loyalty.Store) {
 	}
 	fails(t, errs[1], loyalty.ErrConflict)
 	fails(t, errs[2], loyalty.ErrConflict)
-	as, err := s.Accounts(ctx, program, "", 10)
+	as, err := s.Accounts(ctx, scope, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func testBatchOrder(t *testing.T, s loyalty.Store) {
 	if c.Seq != 3 || c.Head != hash(3) || len(c.Lots) != 3 || c.Lots[0].Remaining != 4 {
 		t.Fatalf("got %+v", c)
 	}
-	ts, err := s.Entries(ctx, program, "A", 0, 10)
+	ts, err := s.Entries(ctx, scope, "A", 0, 10)
 	if err != nil || len(ts) != 3 {
 		t.Fatalf("%d transactions, %v", len(ts), err)
 	}
@@ -390,7 +390,7 @@ func testTwoAccounts(t *testing.T, s loyalty.Store) {
 	p.Transactions[0].Links = append(p.Transactions[0].Links, loyalty.Link{Account: "B", Seq: 1, Hash: hash(9)})
 	commit(t, s, p)
 	for _, account := range []string{"A", "B"} {
-		ts, err := s.Entries(ctx, program, account, 0, 5)
+		ts, err := s.Entries(ctx, scope, account, 0, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -404,7 +404,7 @@ func testEntryPages(t *testing.T, s loyalty.Store) {
 	}
 	var keys []string
 	for after := uint64(0); ; {
-		ts, err := s.Entries(ctx, program, "A", after, 7)
+		ts, err := s.Entries(ctx, scope, "A", after, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -434,7 +434,7 @@ func testAccountPages(t *testing.T, s loyalty.Store) {
 	slices.Sort(ids)
 	var got []string
 	for after := ""; ; {
-		as, err := s.Accounts(ctx, program, after, 4)
+		as, err := s.Accounts(ctx, scope, after, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -463,7 +463,7 @@ func testDuePages(t *testing.T, s loyalty.Store) {
 	}
 	read := func(limit int) (got []string) {
 		for after := (loyalty.Account{}); ; {
-			as, err := s.Due(ctx, program, base, after, limit)
+			as, err := s.Due(ctx, scope, base, after, limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -487,7 +487,7 @@ func testDuePages(t *testing.T, s loyalty.Store) {
 
 func testBindings(t *testing.T, s loyalty.Store) {
 	bind := func(bs ...loyalty.Binding) error {
-		return s.Commit(ctx, []loyalty.Posting{{Program: program, Bindings: bs}})[0]
+		return s.Commit(ctx, []loyalty.Posting{{Program: scope, Bindings: bs}})[0]
 	}
 	b := loyalty.Binding{Profile: "p1", Account: "A", From: base, Until: loyalty.Forever, Reason: "enrolled", Actor: "app", Version: 1}
 	other := loyalty.Binding{Profile: "p2", Account: "A", From: base, Until: loyalty.Forever, Version: 1}
@@ -535,16 +535,16 @@ func testCanceled(t *testing.T, s loyalty.Store) {
 	if err := s.Commit(canceled, []loyalty.Posting{posting("A", 1, "k")})[0]; err == nil {
 		t.Fatal("Commit succeeded")
 	}
-	if _, err := s.Load(canceled, loyalty.Query{Program: program, Accounts: []loyalty.Want{{Account: "A"}}}); err == nil {
+	if _, err := s.Load(canceled, loyalty.Query{Program: scope, Accounts: []loyalty.Want{{Account: "A"}}}); err == nil {
 		t.Fatal("Load succeeded")
 	}
-	if _, err := s.Entries(canceled, program, "A", 0, 1); err == nil {
+	if _, err := s.Entries(canceled, scope, "A", 0, 1); err == nil {
 		t.Fatal("Entries succeeded")
 	}
-	if _, err := s.Accounts(canceled, program, "", 1); err == nil {
+	if _, err := s.Accounts(canceled, scope, "", 1); err == nil {
 		t.Fatal("Accounts succeeded")
 	}
-	if _, err := s.Due(canceled, program, base, loyalty.Account{}, 1); err == nil {
+	if _, err := s.Due(canceled, scope, base, loyalty.Account{}, 1); err == nil {
 		t.Fatal("Due succeeded")
 	}
 	equal(t, "missing", load(t, s, loyalty.Query{Accounts: []loyalty.Want{{Account: "A"}}}).Missing, []string{"A"})

@@ -32,6 +32,10 @@ type Definition struct {
 	ExcludeTenders []string `json:"exclude_tenders,omitempty"`
 	// Tiers is the ladder; nil for none.
 	Tiers *Ladder `json:"tiers,omitempty"`
+	// Merge is the policy for memberships of one person.
+	Merge MergePolicy `json:"merge,omitzero"`
+	// Units are those of the ledger that New makes where it is given none.
+	Units []loyalty.UnitConfig `json:"units,omitempty"`
 }
 
 // Basis says what of an order a rule counts.
@@ -172,6 +176,9 @@ func (d *Definition) fill() error {
 			}
 		}
 	}
+	if err := d.Merge.fill(d.Rules); err != nil {
+		return err
+	}
 	if d.Tiers == nil {
 		return nil
 	}
@@ -188,6 +195,29 @@ func (d *Definition) fill() error {
 		}
 		if slices.ContainsFunc(l.Tiers[:i], func(o Tier) bool { return o.Name == t.Name }) {
 			return invalid("tiers.tiers[%d].name is there twice", i)
+		}
+	}
+	return nil
+}
+
+func (m *MergePolicy) fill(rules []Rule) error {
+	switch m.Card {
+	case "":
+		m.Card = CardOlder
+	case CardOlder, CardNewer, CardTier, CardLatest:
+	default:
+		return invalid("merge.card is unknown")
+	}
+	switch m.Tier {
+	case "":
+		m.Tier = TierHigher
+	case TierHigher, TierRequalify:
+	default:
+		return invalid("merge.tier is unknown")
+	}
+	for i, name := range m.Once {
+		if !slices.ContainsFunc(rules, func(r Rule) bool { return r.Name == name }) {
+			return invalid("merge.once[%d] is not a rule", i)
 		}
 	}
 	return nil

@@ -45,11 +45,13 @@ func New(cfg Config) (*Program, error) {
 		return nil, err
 	}
 	if cfg.Ledger == nil {
-		l, err := loyalty.New(loyalty.Config{Now: cfg.Now, Zone: cfg.Zone})
+		l, err := loyalty.New(loyalty.Config{Now: cfg.Now, Zone: cfg.Zone, Units: cfg.Definition.Units})
 		if err != nil {
 			return nil, err
 		}
 		cfg.Ledger = l
+	} else if len(cfg.Definition.Units) > 0 {
+		return nil, invalid("units are configured by the ledger that is given")
 	}
 	if cfg.Store == nil {
 		cfg.Store = NewMemoryStore()

@@ -34,12 +34,17 @@ type TierChange struct {
 	WindowFrom time.Time    `json:"window_from,omitzero"`
 	// Review says that it happened at a review and not by reaching a threshold.
 	Review bool `json:"review,omitempty"`
+	// Merged is the account whose tier came with a merge.
+	Merged string `json:"merged,omitempty"`
 }
 
 // String says the change in words.
 func (c TierChange) String() string {
 	how := "reached"
-	if c.Review {
+	switch {
+	case c.Merged != "":
+		return fmt.Sprintf("merge of %s: tier %q to %q on %s", c.Merged, c.From, c.To, c.At.Format(time.DateOnly))
+	case c.Review:
 		how = "review"
 	}
 	return fmt.Sprintf("%s: tier %q to %q on %s, %d %s in the window", how, c.From, c.To, c.At.Format(time.DateOnly), c.Qualifying, c.Unit)
