@@ -78,6 +78,22 @@ func TestLints(t *testing.T) {
 			},
 			"zero-time loop",
 		},
+		"a circle over a failure, which may come at once": {
+			func(j *journey.Builder) {
+				j.State("a").Send(text("p")).On(journey.Failed("t")).To("b").After(hour).End("e")
+				j.State("b").Otherwise().To("a")
+			},
+			"state a: zero-time loop: no time need pass on the way a → b → a",
+		},
+		"an action that its own outcome repeats": {
+			func(j *journey.Builder) {
+				j.State("a").Do(journey.Do("x", nil)).
+					On(journey.Done("x")).Do(journey.Do("y", nil)).Stay().
+					On(journey.Done("y")).Do(journey.Do("x", nil)).Stay().
+					After(hour).End("e")
+			},
+			`state a: zero-time loop: the outcome of "x" does it again at once`,
+		},
 		"a condition that keeps where it is": {
 			func(j *journey.Builder) {
 				j.State("a").When(journey.Data("n").AtLeast(3)).Stay().After(hour).End("e")

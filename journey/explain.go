@@ -94,7 +94,7 @@ func (d *Definition) ways(in Instance, s *state, f Facts) []Way {
 				other = append(other, w)
 				continue
 			}
-			if at, ok := r.over(&in, &x, &g.wait); ok && r.untried(&in, &x, at) {
+			if at, ok := r.over(&in, &x, &g.wait); ok && in.untried(at, i) {
 				w.At = at
 				i := 0
 				for i < len(timed) && !timed[i].At.After(at) {

@@ -3,8 +3,8 @@ package journey
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -40,7 +40,7 @@ func (e *Engine) Ingest(ctx context.Context, x Input) (Receipt, error) {
 	switch x.Kind {
 	case EventInput, EnteredInput, LeftInput, TickInput, CallInput:
 	default:
-		return Receipt{}, errors.Join(ErrInput, errors.New("journey: only the engine makes inputs of kind "+x.Kind.String()))
+		return Receipt{}, fmt.Errorf("%w: only the engine makes those of kind %s", ErrInput, x.Kind)
 	}
 	return e.ingest(ctx, x, "")
 }
@@ -133,11 +133,18 @@ func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string,
 		if x.Instance != "" && row.Instance.ID != x.Instance {
 			continue
 		}
-		if err := u.elapse(ctx, row, now); err != nil {
-			return Receipt{}, err
+		seq, kept := row.Instance.Seq, *row
+		err := u.elapse(ctx, row, now)
+		if err == nil {
+			seq = row.Instance.Seq
+			err = u.step(ctx, row, x, later(now, row.Instance.EnteredAt))
 		}
-		seq := row.Instance.Seq
-		if err := u.step(ctx, row, x, later(now, row.Instance.EnteredAt)); err != nil {
+		if errors.Is(err, ErrLoop) || errors.Is(err, ErrVersion) { // one sick instance must not hold up the feed
+			*row = kept
+			u.giveUp(row, now, err)
+			continue
+		}
+		if err != nil {
 			return Receipt{}, err
 		}
 		if row.Instance.Seq != seq {
@@ -272,7 +279,7 @@ func (in *Instance) stop(outcome, why string, at time.Time) Record {
 // farewell is what an instance that was stopped tells the journey that started it.
 func farewell(in *Instance, at time.Time) (Effect, bool) {
 	return Effect{
-		Key: in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + ".0", Kind: ReturnEffect, Name: in.Journey,
+		Key: effectKey(in, 0), Kind: ReturnEffect, Name: in.Journey,
 		Customer: in.Customer, Instance: in.ID, Journey: in.Journey, Seq: in.Seq, At: at,
 		Args: profile.Values{"outcome": profile.Text(in.Outcome), "success": profile.Flag(false)},
 	}, in.Parent != ""

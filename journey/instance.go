@@ -64,10 +64,16 @@ type Instance struct {
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	// Due is the next time at which a wait is over; the zero time is never.
 	Due time.Time `json:"due,omitzero"`
-	// FiredAt is up to when the waits of this visit have been tried.
+	// FiredAt is up to when the waits of this visit have been tried, Fired how many
+	// of the state's at that very instant.
 	FiredAt time.Time `json:"fired_at,omitzero"`
+	Fired   int       `json:"fired,omitempty"`
 	// Seq counts the inputs that changed the instance.
 	Seq uint32 `json:"seq"`
+	// Burst counts the changes since BurstAt, within an hour: what runs in circles
+	// is stopped.
+	BurstAt time.Time `json:"burst_at,omitzero"`
+	Burst   int       `json:"burst,omitempty"`
 	// NeedUntil is the Seq of the goal or exit; messages of earlier steps are no
 	// longer needed.
 	NeedUntil uint32 `json:"need_until,omitempty"`

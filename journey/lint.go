@@ -2,6 +2,8 @@ package journey
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -261,6 +263,7 @@ func (l *linter) state(st *stateSpec) {
 		l.add("no timeout", place, "an instance may wait here for ever", "add After, AtLocal or OnDeadline without a condition, or Patient")
 	}
 	l.overlaps(place, st)
+	l.echoes(place, st)
 }
 
 func (l *linter) transition(place string, t *transitionSpec) {
@@ -342,6 +345,33 @@ func (l *linter) wait(place string, t *transitionSpec) {
 // maxShift bounds the days by which a date may be moved.
 const maxShift = 3660
 
+// echoes finds outcomes that a state answers with the same action again, without
+// leaving.
+func (l *linter) echoes(place string, st *stateSpec) {
+	answers := map[string][]string{}
+	for i := range st.Transitions {
+		if t := &st.Transitions[i]; t.Stay && t.Trigger != nil && outcome(InputKind(t.Trigger.Kind)) {
+			for _, a := range t.Do {
+				answers[t.Trigger.Name] = append(answers[t.Trigger.Name], a.Name)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(answers)) {
+		seen, todo := map[string]bool{}, answers[name]
+		for len(todo) > 0 {
+			next := todo[0]
+			if todo = todo[1:]; next == name {
+				l.add("zero-time loop", place, fmt.Sprintf("the outcome of %q does it again at once", name), "lead to a state that waits")
+				break
+			}
+			if !seen[next] {
+				seen[next] = true
+				todo = append(todo, answers[next]...)
+			}
+		}
+	}
+}
+
 // overlaps finds transitions that an earlier one takes the inputs of.
 func (l *linter) overlaps(place string, st *stateSpec) {
 	for i := range st.Transitions {
@@ -409,7 +439,8 @@ func (l *linter) reach() {
 }
 
 // loops finds circles in which no time need pass: of When, Otherwise and Share,
-// and of dates and deadlines, which stay over once they are.
+// of dates and deadlines, which stay over once they are, and of outcomes, which may
+// come at once.
 func (l *linter) loops() {
 	const (
 		fresh = iota
@@ -423,7 +454,7 @@ func (l *linter) loops() {
 		mark[i] = open
 		path = append(path, l.s.States[i].Name)
 		for _, t := range l.s.States[i].Transitions {
-			if t.Stay || t.Trigger != nil || t.Wait != nil && (t.Wait.After > 0 || t.Wait.Local != "" || t.Wait.Shift != nil && (t.Wait.Shift.Yearly || t.Wait.Shift.Calendar != "")) {
+			if t.Stay || t.Trigger != nil && !outcome(InputKind(t.Trigger.Kind)) || t.Wait != nil && (t.Wait.After > 0 || t.Wait.Local != "" || t.Wait.Shift != nil && (t.Wait.Shift.Yearly || t.Wait.Shift.Calendar != "")) {
 				continue
 			}
 			switch j := l.index[t.To]; mark[j] {

@@ -240,7 +240,9 @@ func (r *run) ends(in *Instance, x *Input) (bool, error) {
 		if !ok {
 			continue
 		}
-		r.begin(in, x)
+		if err := r.begin(in, x); err != nil {
+			return false, err
+		}
 		from := in.State
 		r.note(e, from, "")
 		if s := &r.d.states[r.d.stateOf(in)]; in.Status == Active {
@@ -259,14 +261,25 @@ func (r *run) ends(in *Instance, x *Input) (bool, error) {
 	return false, nil
 }
 
-// begin opens a change of the instance by the input.
-func (r *run) begin(in *Instance, x *Input) {
+// maxBurst bounds the changes of one instance within an hour.
+const maxBurst = 1000
+
+// begin opens a change of the instance by the input. It fails where so many came
+// within an hour that the journey must be running in circles.
+func (r *run) begin(in *Instance, x *Input) error {
 	r.now = micro(r.now)
 	in.Seq++
+	if r.now.Sub(in.BurstAt) >= time.Hour {
+		in.BurstAt, in.Burst = r.now, 0
+	}
+	if in.Burst++; in.Burst > maxBurst {
+		return fmt.Errorf("%w: journey %q changed an instance %d times within an hour, last in state %q", ErrLoop, r.d.spec.Name, maxBurst, in.State)
+	}
 	if x.Kind != TimerInput && !outcome(x.Kind) {
 		in.Mode = x.Mode
 	}
 	r.remember(in, x)
+	return nil
 }
 
 // first takes the first of the edges that fits.
@@ -284,7 +297,9 @@ func (r *run) first(in *Instance, x *Input, list []edge, triggered bool) (bool, 
 			return false, err
 		}
 		if ok {
-			r.begin(in, x)
+			if err := r.begin(in, x); err != nil {
+				return false, err
+			}
 			return true, r.take(in, x, e)
 		}
 	}
@@ -295,38 +310,35 @@ func (r *run) first(in *Instance, x *Input, list []edge, triggered bool) (bool, 
 // the one declared first.
 func (r *run) elapse(in *Instance, x *Input, s *state) (bool, error) {
 	for {
+		first := -1
 		var at time.Time
 		for i := range s.waits {
-			if due, ok := r.over(in, x, &s.waits[i].wait); ok && r.untried(in, x, due) && !due.After(r.now) && (at.IsZero() || due.Before(at)) {
-				at = due
+			if due, ok := r.over(in, x, &s.waits[i].wait); ok && in.untried(due, i) && !due.After(r.now) && (first < 0 || due.Before(at)) {
+				first, at = i, due
 			}
 		}
-		if at.IsZero() {
+		if first < 0 {
 			return false, nil
 		}
-		for i := range s.waits {
-			e := &s.waits[i]
-			if due, ok := r.over(in, x, &e.wait); !ok || !due.Equal(at) {
-				continue
-			}
-			ok, err := e.admits(in, x)
-			if err != nil {
+		in.FiredAt, in.Fired = at, first+1
+		e := &s.waits[first]
+		ok, err := e.admits(in, x)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			if err := r.begin(in, x); err != nil {
 				return false, err
 			}
-			if ok {
-				r.begin(in, x)
-				if e.to < 0 {
-					in.FiredAt = at
-				}
-				return true, r.take(in, x, e)
-			}
+			return true, r.take(in, x, e)
 		}
-		in.FiredAt = at
 	}
 }
 
-func (r *run) untried(in *Instance, x *Input, due time.Time) bool {
-	return in.FiredAt.IsZero() || due.After(in.FiredAt)
+// untried reports whether the i-th wait of the state, over at due, has not been
+// tried on this visit.
+func (in *Instance) untried(due time.Time, i int) bool {
+	return in.FiredAt.IsZero() || due.After(in.FiredAt) || due.Equal(in.FiredAt) && i >= in.Fired
 }
 
 // arm sets when the state wants attention next.
@@ -342,7 +354,7 @@ func (r *run) arm(in *Instance, x *Input, s *state) {
 func (r *run) due(in *Instance, x *Input, s *state) time.Time {
 	var at time.Time
 	for i := range s.waits {
-		if due, ok := r.over(in, x, &s.waits[i].wait); ok && r.untried(in, x, due) && (at.IsZero() || due.Before(at)) {
+		if due, ok := r.over(in, x, &s.waits[i].wait); ok && in.untried(due, i) && (at.IsZero() || due.Before(at)) {
 			at = due
 		}
 	}
@@ -378,7 +390,7 @@ func (r *run) take(in *Instance, x *Input, e *edge) error {
 func (r *run) enter(in *Instance, x *Input, i int) error {
 	for range maxHops {
 		s := &r.d.states[i]
-		in.State, in.at, in.EnteredAt, in.FiredAt, in.Due = s.spec.Name, i, r.now, time.Time{}, time.Time{}
+		in.State, in.at, in.EnteredAt, in.FiredAt, in.Fired, in.Due = s.spec.Name, i, r.now, time.Time{}, 0, time.Time{}
 		if err := r.act(in, x, s.enter, in.State); err != nil {
 			return err
 		}
@@ -530,7 +542,7 @@ func (r *run) act(in *Instance, x *Input, list []action, state string) error {
 }
 
 func (r *run) emit(in *Instance, x *Input, e Effect) {
-	e.Key = in.ID + "." + strconv.FormatUint(uint64(in.Seq), 10) + "." + strconv.Itoa(r.made)
+	e.Key = effectKey(in, r.made)
 	r.made++
 	e.Customer, e.Instance, e.Journey, e.Seq, e.Brand = in.Customer, in.ID, in.Journey, in.Seq, in.Brand
 	e.At, e.Priority, e.Mode = r.now, r.d.spec.Priority, in.Mode
@@ -543,6 +555,26 @@ func micro(t time.Time) time.Time {
 		t = t.Truncate(time.Microsecond)
 	}
 	return t
+}
+
+// effectKey derives the key of the n-th effect of a step. Keys of an instance
+// sort in the order in which the effects were made.
+func effectKey(in *Instance, n int) string {
+	var b [64]byte
+	key := append(b[:0], in.ID...)
+	key = padded(append(key, '.'), uint64(in.Seq), 5)
+	key = padded(append(key, '.'), uint64(n), 2)
+	return string(key)
+}
+
+// padded appends a number with leading zeros.
+func padded(b []byte, n uint64, width int) []byte {
+	var digits [20]byte
+	d := strconv.AppendUint(digits[:0], n, 10)
+	for i := len(d); i < width; i++ {
+		b = append(b, '0')
+	}
+	return append(b, d...)
 }
 
 func (r *run) zone(in *Instance, x *Input) *time.Location {

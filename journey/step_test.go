@@ -52,7 +52,7 @@ func TestStepWalksAndTurns(t *testing.T) {
 	require.Equal(t, "first", in.State)
 	require.Len(t, out, 1)
 	require.Equal(t, profile.Values{"item": profile.Text("boots")}, out[0].Args)
-	require.Equal(t, in.ID+".2.0", out[0].Key)
+	require.Equal(t, in.ID+".00002.00", out[0].Key)
 }
 
 func TestStepWithAValueGuardDoesNotAllocate(t *testing.T) {

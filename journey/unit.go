@@ -43,10 +43,11 @@ func (u *unit) elapse(ctx context.Context, row *InstanceRow, until time.Time) er
 		if row.Instance.Status != Active || due.IsZero() || due.After(until) || row.Dead {
 			return nil
 		}
+		seq := row.Instance.Seq
 		if err := u.step(ctx, row, Input{Kind: TimerInput, Time: due, Mode: row.Instance.Mode}, due); err != nil {
 			return err
 		}
-		if row.Instance.Due.Equal(due) && row.Instance.Status == Active {
+		if row.Instance.Seq == seq {
 			return fmt.Errorf("%w: a wait that does not end", ErrLoop)
 		}
 	}
@@ -155,6 +156,15 @@ func (er *EffectRow) outcome(now time.Time) Input {
 		x.Kind = DoubtInput
 	}
 	return x
+}
+
+// giveUp sets an instance aside that cannot go on, until Retry.
+func (u *unit) giveUp(row *InstanceRow, now time.Time, cause error) {
+	row.Dead, row.Error = true, cause.Error()
+	r := newRecord(&row.Instance, ErrorRecord, now)
+	r.Cause, r.Detail = "given up", row.Error
+	u.batch.History = append(u.batch.History, r)
+	u.touch(row)
 }
 
 // setContact writes the contact row.

@@ -303,8 +303,9 @@ func (e *Engine) migrated(ctx context.Context, d *Definition, in Instance, m Mig
 	next.Version, next.State, next.at = d.version, name, i
 	next.Seq++
 	if m.Timers == CountFromNow {
-		next.EnteredAt, next.FiredAt = later(now, in.EnteredAt), time.Time{}
+		next.EnteredAt = later(now, in.EnteredAt)
 	}
+	next.FiredAt, next.Fired = time.Time{}, 0
 	r := run{d: d, now: now}
 	if s.spec.Final {
 		next.Outcome = name

@@ -301,14 +301,14 @@ func (w *Walk) wanted() *[]Move {
 func (w *Walk) elapse(ctx context.Context, i int, until time.Time) error {
 	for range maxChain {
 		in := &w.instances[i]
-		due := in.Due
+		due, seq := in.Due, in.Seq
 		if in.Status != Active || due.IsZero() || due.After(until) {
 			return nil
 		}
 		if err := w.step(ctx, i, Input{Kind: TimerInput, Time: due, Mode: in.Mode}, due); err != nil {
 			return err
 		}
-		if in = &w.instances[i]; in.Due.Equal(due) && in.Status == Active {
+		if w.instances[i].Seq == seq {
 			return fmt.Errorf("%w: a wait that does not end", ErrLoop)
 		}
 	}
