@@ -122,6 +122,11 @@ func (m *Memory) Get(ctx context.Context, l Lookup) (Found, error) {
 			f.Contact = *row
 		}
 	}
+	for _, id := range l.Contacts {
+		if row := m.contacts[id]; row != nil {
+			f.Contacts = append(f.Contacts, *row)
+		}
+	}
 	for _, k := range l.Entries {
 		if row := m.entries[k]; row != nil {
 			f.Entries = append(f.Entries, *row)

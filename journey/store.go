@@ -37,6 +37,8 @@ type Lookup struct {
 	// Customer asks for the open instances in order of (journey, key, run), and
 	// for the contact row.
 	Customer profile.ID
+	// Contacts asks for the contact rows of these customers alone.
+	Contacts []profile.ID
 	// Input asks for a recorded input.
 	Input string
 	// Entries asks for the customer's entries.
@@ -53,6 +55,7 @@ type Lookup struct {
 type Found struct {
 	Instances  []InstanceRow
 	Contact    ContactRow
+	Contacts   []ContactRow // those that are there, in any order
 	Input      *InputRow
 	Entries    []EntryRow
 	Instance   *InstanceRow

@@ -69,6 +69,26 @@ func (d Dialect) List(values []string) string {
 	return b.String()
 }
 
+// Bind rewrites a text that numbers its parameters in the order of their use,
+// each used once, into the form that costs the engine's drivers least: SQLite's
+// look up numbers by name.
+func (d Dialect) Bind(text string) string {
+	if d != SQLite {
+		return text
+	}
+	var b strings.Builder
+	for n := 1; ; n++ {
+		i := strings.IndexByte(text, '$')
+		if i < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(text[:i])
+		b.WriteByte('?')
+		text = strings.TrimPrefix(text[i+1:], strconv.Itoa(n))
+	}
+}
+
 // ForUpdate is the clause that locks the rows read until the transaction ends.
 // SQLite locks the database instead.
 func (d Dialect) ForUpdate(table string) string {

@@ -12,7 +12,7 @@ import (
 )
 
 // Column is a column of a [Statement] with its PostgreSQL type: text, bigint,
-// timestamptz, bytea.
+// timestamptz, bytea, jsonb.
 type Column struct {
 	Name string
 	Type string
@@ -182,29 +182,38 @@ func combined(parts []Part) (string, []any, error) {
 // unnest is the table expression v(c1, c2, …) of the rows, with its parameters
 // numbered from the offset on.
 func (p *Part) unnest(offset int) (string, []any, error) {
-	var b strings.Builder
-	args := make([]any, len(p.columns))
-	b.WriteString("unnest(")
-	for i, c := range p.columns {
-		lit, err := arrayLiteral(p.Rows, i)
+	args, err := Arrays(p.columns, p.Rows)
+	if err != nil {
+		return "", nil, err
+	}
+	names := make([]string, len(p.columns))
+	for i := range names {
+		names[i] = "c" + strconv.Itoa(i+1)
+	}
+	return Unnest(p.columns, offset+1) + " AS v(" + strings.Join(names, ", ") + ")", args, nil
+}
+
+// Unnest is the table function that turns the parameters from n on, one for
+// each column, back into the rows given to [Arrays]. It is PostgreSQL's alone.
+func Unnest(columns []Column, n int) string {
+	lists := make([]string, len(columns))
+	for i, c := range columns {
+		lists[i] = fmt.Sprintf("$%d::%s[]", n+i, c.Type)
+	}
+	return "unnest(" + strings.Join(lists, ", ") + ")"
+}
+
+// Arrays writes rows as one PostgreSQL array per column.
+func Arrays(columns []Column, rows [][]any) ([]any, error) {
+	args := make([]any, len(columns))
+	for i, c := range columns {
+		lit, err := arrayLiteral(rows, i)
 		if err != nil {
-			return "", nil, fmt.Errorf("sqlkit: %s: %w", c.Name, err)
+			return nil, fmt.Errorf("sqlkit: %s: %w", c.Name, err)
 		}
 		args[i] = lit
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "$%d::%s[]", offset+i+1, c.Type)
 	}
-	b.WriteString(") AS v(")
-	for i := range p.columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString("c" + strconv.Itoa(i+1))
-	}
-	b.WriteByte(')')
-	return b.String(), args, nil
+	return args, nil
 }
 
 // arrayLiteral writes column c of the rows as the text of a PostgreSQL array,

@@ -1,10 +1,12 @@
 package journeytest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +37,7 @@ var storeCases = []storeCase{
 	{"a batch is written whole or not at all", storeAtomic},
 	{"an input is recorded once", storeInputOnce},
 	{"open instances come in order and ended ones do not", storeOpen},
+	{"contact rows come alone", storeContacts},
 	{"due rows are claimed in order, once, up to the limit", storeClaimOrder},
 	{"a claim is lost to the next one when it is over", storeClaimExpires},
 	{"the next wake is the earliest", storeNext},
@@ -173,7 +176,7 @@ func storeRoundTrip(t testing.TB, s journey.Store) {
 	in, ef := instanceRow("i1", "c", 1), effectRow("i1.2.0", "i1", "c", 1, 3)
 	in.Attempts, in.Error = 2, "it failed"
 	in.Instance.FiredAt, in.Instance.Pending, in.Instance.Zone, in.Instance.Parent, in.Instance.Brand = day0, 1, "Asia/Shanghai", "p", "luna"
-	ef.Refused, ef.Detail, ef.Attempts = []string{"wechat"}, "no", 1
+	ef.Refused, ef.Detail, ef.Attempts, ef.Doubtful, ef.Told = []string{"wechat"}, "no", 1, true, true
 	row := contact.Row{Zone: "Asia/Tokyo"}.
 		WithConsent(profile.ConsentAct{Purpose: "marketing", Channel: "sms", Granted: true, ExpiresAt: day0}, day0).
 		WithCredit(contact.Credit{ID: "k", Channel: "wechat", Count: 2, ExpiresAt: day0}).
@@ -289,6 +292,35 @@ func storeOpen(t testing.TB, s journey.Store) {
 	row.Instance.Status, row.Wake = journey.Ended, time.Time{}
 	commit(t, s, journey.Batch{Instances: []journey.InstanceRow{row}})
 	same(t, "open, after one has ended", ids(get(t, s, journey.Lookup{Customer: "c"}).Instances), []string{"i2", "i3", "i5"})
+}
+
+func storeContacts(t testing.TB, s journey.Store) {
+	var b journey.Batch
+	for _, id := range []profile.ID{"c", "d", "e"} {
+		b.Contacts = append(b.Contacts, journey.ContactRow{Customer: id, Row: contact.Row{Zone: "zone of " + string(id)}})
+		b.Instances = append(b.Instances, instanceRow("i-"+string(id), string(id), 1))
+	}
+	commit(t, s, b)
+	for _, c := range []struct{ ask, want []profile.ID }{
+		{nil, nil},
+		{[]profile.ID{"d"}, []profile.ID{"d"}},
+		{[]profile.ID{"e", "nobody", "c"}, []profile.ID{"c", "e"}},
+	} {
+		f := get(t, s, journey.Lookup{Contacts: c.ask})
+		slices.SortFunc(f.Contacts, func(a, b journey.ContactRow) int { return cmp.Compare(a.Customer, b.Customer) })
+		var want []journey.ContactRow
+		for _, id := range c.want {
+			want = append(want, journey.ContactRow{Customer: id, Version: 1, Row: contact.Row{Zone: "zone of " + string(id)}})
+		}
+		same(t, fmt.Sprint(c.ask), f.Contacts, want)
+		if len(f.Instances) > 0 {
+			t.Fatalf("nobody asked for instances")
+		}
+	}
+	f := get(t, s, journey.Lookup{Customer: "c", Contacts: []profile.ID{"d", "e"}})
+	if f.Contact.Customer != "c" || len(f.Contacts) != 2 || len(f.Instances) != 1 {
+		t.Fatalf("one customer and two contact rows: %+v", f)
+	}
 }
 
 func claimDue(t testing.TB, s journey.Store, now time.Time, limit int) []journey.Due {

@@ -1,0 +1,54 @@
+// Package journeysql keeps the state of journeys in SQLite or PostgreSQL through
+// database/sql. The user opens the *sql.DB with a driver of their own:
+//
+//	db, err := sql.Open("sqlite", "file:shop.db?_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)")
+//	store, err := journeysql.New(db, journeysql.SQLite)
+//	err = store.Migrate(ctx)
+//	engine, err := journey.New(journey.Config{Store: store})
+//
+// # One transaction with the user's own tables
+//
+//	tx, err := db.BeginTx(ctx, nil)
+//	_, err = tx.ExecContext(ctx, "INSERT INTO orders …")
+//	_, err = engine.WithStore(store.WithTx(tx)).Ingest(ctx, journey.Input{…})
+//	err = tx.Commit()
+//
+// Inside it nothing is begun, committed or retried, and no savepoint is set. Any
+// error means: roll back. [journey.ErrConflict] means: roll back and run again. On SQLite
+// such a transaction should take its write lock at its beginning (_txlock=immediate
+// in the data source name), else it may be turned away when it first writes.
+//
+// # Tables
+//
+// journey_instance (who is where), journey_effect (the outbox), journey_history
+// (what happened, append-only), journey_contact (permissions, credits, messages
+// sent), journey_entry and journey_input (what happens once), journey_definition.
+// On SQLite journey_claim holds what workers have taken; on PostgreSQL that is in the
+// row itself. Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times
+// do; flags are 0 or 1; lists and values are JSON. The schema is plain SQL in [Files].
+//
+// Where everybody stands in a journey:
+//
+//	SELECT state, COUNT(*), MIN(entered_at) FROM journey_instance
+//	WHERE journey = 'abandoned-cart' AND status <> 'ended' GROUP BY state
+//
+// What became of the messages of a week, by channel:
+//
+//	SELECT name, channel, status, reason, COUNT(*) FROM journey_effect
+//	WHERE kind = 'message' AND planned_at >= '2026-11-09' AND planned_at < '2026-11-16'
+//	GROUP BY name, channel, status, reason
+//
+// How long it took from entry to goal:
+//
+//	SELECT outcome, COUNT(*), AVG(ended_at - started_at) FROM journey_instance
+//	WHERE journey = 'abandoned-cart' AND success = 1 GROUP BY outcome
+//
+// # Scaling
+//
+// A commit writes rows of one customer only, so customers never wait for each
+// other; customer is the partition key of all tables but journey_input and
+// journey_definition. Any number of workers may share a store: they
+// pass over rows that others hold (SKIP LOCKED on PostgreSQL). On SQLite one
+// connection writes at a time; give the pool a few connections and WAL. Every operation is one
+// round trip on PostgreSQL, two inside a caller's transaction.
+package journeysql
