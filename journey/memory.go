@@ -373,7 +373,6 @@ func (m *Memory) erase(id profile.ID) {
 	for _, i := range b.instances {
 		if row := m.instanceSeq[i]; row != nil && row.Instance.Customer == id {
 			delete(m.instances, row.Instance.ID)
-			delete(m.byInstance, row.Instance.ID)
 			m.instanceSeq[i] = nil
 		}
 	}
@@ -384,7 +383,11 @@ func (m *Memory) erase(id profile.ID) {
 		}
 	}
 	for _, i := range b.history {
+		of := m.history[i].Instance
 		m.history[i] = nil
+		if m.byInstance[of] = slices.DeleteFunc(m.byInstance[of], func(j int) bool { return m.history[j] == nil }); len(m.byInstance[of]) == 0 {
+			delete(m.byInstance, of)
+		}
 	}
 	for _, k := range b.inputs {
 		delete(m.inputs, k)

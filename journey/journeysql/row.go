@@ -78,6 +78,8 @@ func (w *writer) decision(d *contact.Decision) {
 	w.optional(string(d.Reason))
 	w.optional(d.Detail)
 	w.time(d.Until)
+	_, offset := d.Until.Zone()
+	w.int(int64(offset))
 	w.int(d.Cost)
 	list(w, d.Passed)
 }
@@ -166,7 +168,11 @@ func (r *reader) props() profile.Values {
 func (r *reader) decision(d *contact.Decision) {
 	d.Verdict = contact.Verdict(r.name(verdictNames))
 	d.Channel, d.Reason, d.Detail = r.text(), contact.Reason(r.text()), r.text()
-	d.Until, d.Cost = r.time(), r.int()
+	d.Until = r.time()
+	if offset := int(r.int()); offset != 0 {
+		d.Until = d.Until.In(time.FixedZone("", offset))
+	}
+	d.Cost = r.int()
 	r.json(&d.Passed)
 }
 

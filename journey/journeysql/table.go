@@ -40,7 +40,7 @@ var (
 	}
 	effects = table{
 		"journey_effect", columns("key kind name customer instance journey state seq:i brand purpose category channels:j args:j missing:j " +
-			"planned_at:t not_after:t priority:i mode status doubtful:i told:i refused:j verdict channel reason decision_detail deferred_until:t " +
+			"planned_at:t not_after:t priority:i mode status doubtful:i told:i refused:j verdict channel reason decision_detail deferred_until:t deferred_offset:i " +
 			"cost:i passed:j detail row_version:i wake_at:t token attempts:i"), 1, []string{"customer", "journey", "instance"}, "effect",
 	}
 	contacts = table{
@@ -54,7 +54,7 @@ var (
 	inputs  = table{"journey_input", columns("id digest customer happened_at:t instances:j"), 1, nil, ""}
 	history = table{
 		"journey_history", columns("instance journey customer happened_at:t kind mode version edge:i from_state to_state input cause detail " +
-			"effect effect_kind name args:j status verdict channel reason decision_detail deferred_until:t cost:i passed:j"), 0, nil, "",
+			"effect effect_kind name args:j status verdict channel reason decision_detail deferred_until:t deferred_offset:i cost:i passed:j"), 0, nil, "",
 	}
 )
 

@@ -71,6 +71,8 @@ CREATE TABLE journey_effect (
 	reason          TEXT,
 	decision_detail TEXT,
 	deferred_until  TIMESTAMPTZ,
+	-- of the customer's clock then, in seconds east of UTC
+	deferred_offset BIGINT NOT NULL,
 	cost            BIGINT NOT NULL,
 	passed          JSONB,
 	detail          TEXT,
@@ -116,6 +118,8 @@ CREATE TABLE journey_history (
 	reason          TEXT,
 	decision_detail TEXT,
 	deferred_until  TIMESTAMPTZ,
+	-- of the customer's clock then, in seconds east of UTC
+	deferred_offset BIGINT,
 	cost            BIGINT,
 	passed          JSONB
 );

@@ -71,6 +71,8 @@ CREATE TABLE journey_effect (
 	reason          TEXT,
 	decision_detail TEXT,
 	deferred_until  TEXT,
+	-- of the customer's clock then, in seconds east of UTC
+	deferred_offset INTEGER NOT NULL,
 	cost            INTEGER NOT NULL,
 	passed          TEXT,
 	detail          TEXT,
@@ -131,6 +133,8 @@ CREATE TABLE journey_history (
 	reason          TEXT,
 	decision_detail TEXT,
 	deferred_until  TEXT,
+	-- of the customer's clock then, in seconds east of UTC
+	deferred_offset INTEGER,
 	cost            INTEGER,
 	passed          TEXT
 );
