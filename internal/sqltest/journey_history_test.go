@@ -34,7 +34,7 @@ func TestJourneyStoresAreEqual(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			open := emptyJourneys(t, e)
 			for seed := range uint64(*journeyHistories) {
-				compare(t, seed, storeHistory(t, seed, journey.NewMemory()), storeHistory(t, seed, open(t)))
+				sameLines(t, seed, storeHistory(t, seed, journey.NewMemory()), storeHistory(t, seed, open(t)))
 			}
 		})
 	}
@@ -47,13 +47,13 @@ func TestJourneyEnginesAreEqual(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			open := emptyJourneys(t, e)
 			for seed := range uint64(*journeyRuns) {
-				compare(t, seed, engineHistory(t, seed, journey.NewMemory()), engineHistory(t, seed, open(t)))
+				sameLines(t, seed, engineHistory(t, seed, journey.NewMemory()), engineHistory(t, seed, open(t)))
 			}
 		})
 	}
 }
 
-func compare(t *testing.T, seed uint64, want, got []string) {
+func sameLines(t *testing.T, seed uint64, want, got []string) {
 	t.Helper()
 	for i := range min(len(want), len(got)) {
 		require.Equal(t, want[i], got[i], "seed %d, line %d", seed, i)
