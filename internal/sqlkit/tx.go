@@ -18,13 +18,6 @@ type Executor interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
-func affected(r sql.Result, err error) (int64, error) {
-	if err != nil {
-		return 0, err
-	}
-	return r.RowsAffected()
-}
-
 // maxAttempts bounds the retries of a transaction that the engine turned away.
 const maxAttempts = 12
 
