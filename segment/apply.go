@@ -36,12 +36,21 @@ func (e *Engine) Apply(ctx context.Context, changes ...profile.Change) error {
 			if err != nil {
 				return err
 			}
+			if e.needsPast(c, &in) {
+				r, there, err := e.load(ctx, c.Profile, c.Seq)
+				if err != nil {
+					return err
+				}
+				if there {
+					in.Past = &r
+				}
+			}
 			if err := e.log(journal{Change: c, Input: in}); err != nil {
 				return err
 			}
 			e.step(c, in)
 			// An erasure ends a commit: the key may be given to someone new.
-			if e.erased || len(e.unsaved.Inputs) >= commitInputs || len(e.unsaved.Transitions) >= commitTransitions {
+			if e.erased || len(e.unsaved.Inputs) >= commitInputs || len(e.turned) >= commitTransitions {
 				if err := e.commit(ctx); err != nil {
 					return err
 				}
@@ -90,7 +99,9 @@ type input struct {
 	Owner  profile.ID      `json:"owner,omitempty"` // whose the event is by now
 	Traits []profile.Trait `json:"traits,omitempty"`
 	Golden bool            `json:"golden,omitempty"` // traits were read
+	Since  int64           `json:"since,omitempty"`  // when they changed, 0 for unknown
 	Loaded []loadedRecord  `json:"loaded,omitempty"`
+	Past   *Record         `json:"past,omitempty"` // see needsPast
 }
 
 // loadedRecord is all that is known of a customer who has to be read anew.
@@ -120,6 +131,13 @@ func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err err
 			in.Traits, in.Golden = p.Traits, true
 		case err != nil && !absent(err):
 			return in, fmt.Errorf("segment: read traits: %w", err)
+		}
+		event, _, err := e.history.Event(ctx, c.Event)
+		switch {
+		case err == nil:
+			in.Since = micros(event.Time)
+		case !absent(err):
+			return in, fmt.Errorf("segment: read event: %w", err)
 		}
 	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
 		for _, id := range []profile.ID{c.Profile, c.Other} {
@@ -179,6 +197,45 @@ func (a *ahead) refresh(ctx context.Context, h History, position uint64) error {
 	return nil
 }
 
+// needsPast reports whether the columns cannot tell since when a membership is
+// what the change makes it: the change took effect in the past, and of a stream
+// of which only the latest instants are kept there are later ones.
+func (e *Engine) needsPast(c *profile.Change, in *input) bool {
+	d, ok := e.dict.find(c.Profile)
+	if !ok || !e.alive.has(d) {
+		return false
+	}
+	floor := in.Since
+	if in.Event != nil {
+		floor = micros(in.Event.Time)
+	}
+	if in.Event == nil && in.Since == 0 || floor >= max(e.clock, micros(c.RecordedAt)) {
+		return false
+	}
+	var room [latestMax]int64
+	behind := false
+	for _, col := range e.series {
+		if col != nil && col.latest != nil {
+			at := col.latest.get(d, &room)
+			behind = behind || len(at) > 0 && at[0] > floor
+		}
+	}
+	if !behind || in.Event == nil || in.Event.Order != nil && e.orders != nil {
+		return behind
+	}
+	for _, col := range e.byEvent[in.Event.Name] {
+		if col.latest == nil {
+			return true
+		}
+		for _, l := range col.leaves {
+			if l.mayTurn(d, floor, max(e.clock, micros(c.RecordedAt))) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // apply takes in a change at the clock.
 func (e *Engine) apply(c *profile.Change, in input) {
 	why := cause{Cause: Cause{Kind: ByIdentity, Change: c.Seq}, floor: e.clock, mode: c.Mode}
@@ -191,6 +248,7 @@ func (e *Engine) apply(c *profile.Change, in input) {
 			return
 		}
 		d := e.admit(c.Profile)
+		e.recall(d, in.Past)
 		why.Kind, why.Event, why.floor = ByEvent, c.Event, micros(in.Event.Time)
 		if why.floor > e.clock {
 			heap.Push(&e.waiting, future{why.floor, c.Seq, d, e.epochs[d], *in.Event, why})
@@ -202,18 +260,20 @@ func (e *Engine) apply(c *profile.Change, in input) {
 			return
 		}
 		d := e.admit(c.Profile)
-		why.Kind, why.Event, why.floor = ByTrait, c.Event, always
+		e.recall(d, in.Past)
+		why.Kind, why.Event = ByTrait, c.Event
+		if in.Since != 0 {
+			why.floor = in.Since
+		}
 		for _, name := range c.Names {
 			col := e.attrs[name]
 			if col == nil {
 				continue
 			}
 			var v profile.Value
-			at := e.clock
 			if i := slices.IndexFunc(in.Traits, func(t profile.Trait) bool { return t.Name == name }); i >= 0 {
-				v, at = plainNumber(in.Traits[i].Value), micros(in.Traits[i].At)
+				v = plainNumber(in.Traits[i].Value)
 			}
-			why.floor = max(why.floor, at)
 			e.assign(col, d, v)
 		}
 	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
@@ -226,6 +286,7 @@ func (e *Engine) apply(c *profile.Change, in input) {
 		}
 	}
 	e.settle(why, e.clock)
+	e.walk = nil
 	if c.Kind == profile.Erased {
 		e.forget(c.Profile)
 		if c.Other != "" { // a row of a former ID
@@ -233,6 +294,23 @@ func (e *Engine) apply(c *profile.Change, in input) {
 		}
 	}
 }
+
+// recall makes ready what was read of a customer's past.
+func (e *Engine) recall(d uint32, r *Record) {
+	if r != nil {
+		e.walk = &recalled{view{e, d, false}, newSubject(e.catalog, *r)}
+	}
+}
+
+// recalled is a view whose facts are from the history, all of them.
+type recalled struct {
+	view
+	past *subject
+}
+
+func (r *recalled) run(s *stream) run { return r.past.run(s) }
+
+func (r *recalled) member(c *compiled, t int64) (bool, int64) { return eval(r, c.root, t) }
 
 func (e *Engine) known(id profile.ID) bool {
 	d, ok := e.dict.find(id)
@@ -274,7 +352,7 @@ func (e *Engine) take(d uint32, ev *profile.Event) {
 		}
 		book.add(f)
 		for _, col := range e.byOrder {
-			*col.at(d) = col.stream.runOf(nil, book.stretches())
+			col.set(d, col.stream.runOf(nil, book.stretches()))
 			e.lookAll(col.leaves, d)
 		}
 	}
@@ -328,10 +406,7 @@ func (e *Engine) fill(d uint32, past []profile.Event, columns []*seriesColumn) {
 		if col == nil {
 			continue
 		}
-		r := col.stream.runOf(past, e.orders[d].stretches())
-		if r.len() > 0 || col.get(d).len() > 0 {
-			*col.at(d) = r
-		}
+		col.set(d, col.stream.runOf(past, e.orders[d].stretches()))
 	}
 }
 
@@ -347,8 +422,7 @@ func (e *Engine) dismiss(id profile.ID) {
 	}
 	e.fill(d, nil, e.series)
 	for _, l := range e.leaves {
-		l.flipped.set(d, false)
-		*l.due.at(d) = 0
+		l.unlook(d)
 	}
 	for _, s := range e.topology {
 		if s.members.has(d) {
@@ -365,8 +439,9 @@ func (e *Engine) forget(id profile.ID) {
 		return
 	}
 	for _, s := range e.topology {
-		delete(s.turns, d)
+		s.turns.forget(d)
 	}
+	e.writeOut()
 	for i := range e.unsaved.Transitions {
 		if e.unsaved.Transitions[i].Customer == id {
 			e.unsaved.Transitions[i].Customer = ""

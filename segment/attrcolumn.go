@@ -78,6 +78,14 @@ func (c *attrColumn) set(d uint32, v profile.Value) {
 	}
 }
 
+// page reports whether anyone on a page may have a value.
+func (c *attrColumn) page(i int) bool {
+	chunk := i >> (chunkBits - pageBits)
+	return i < len(c.codes.pages) && c.codes.pages[i] != nil ||
+		chunk < len(c.numbers.chunks) && c.numbers.chunks[chunk] != nil ||
+		chunk < len(c.times.chunks) && c.times.chunks[chunk] != nil || len(c.odd) > 0
+}
+
 // retain gives d a coded value.
 func (c *attrColumn) retain(d uint32, v profile.Value) {
 	code, ok := c.byCode[v]
@@ -214,17 +222,6 @@ func (c *attrColumn) watch(p predicate, customers uint32) {
 			}
 		}
 	}
-}
-
-// watches reports whether watch has nothing to do.
-func (c *attrColumn) watches(p predicate) bool {
-	for _, v := range p.values {
-		tag, _ := v.Text()
-		if p.op == opTagged && c.tags[tag] == nil || p.op == opEqual && coded(v) && c.sets[v] == nil {
-			return false
-		}
-	}
-	return true
 }
 
 func coded(v profile.Value) bool {

@@ -89,3 +89,57 @@ func BenchmarkQuery(b *testing.B) {
 		b.Logf("%s: %.2f bytes a customer", name, float64(col.bytes())/float64(*benchSize))
 	}
 }
+
+// BenchmarkEvent is the cost of one event by dense number: the engine advances
+// to it, counts it, and lets lapse what falls due.
+func BenchmarkEvent(b *testing.B) {
+	for _, segments := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("segments=%d", segments), func(b *testing.B) {
+			e := filled(b, *benchSize, nil)
+			start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			ctx := context.Background()
+			for i := range segments {
+				name := "order"
+				if i >= 3 {
+					name = fmt.Sprint("event ", i)
+				}
+				r := Events(name).Within(Days(90 - i%3)).AtLeast(3)
+				if err := e.Define(ctx, start, Definition{Name: fmt.Sprint("s", i), Rule: r}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			rng := rand.New(rand.NewPCG(1, 9))
+			at := start
+			ev := profile.Event{ID: "e", Name: "order"}
+			// 20 events for every 10 customers in 90 days.
+			gap := 90 * 24 * time.Hour / time.Duration(2**benchSize)
+			gap = max(gap.Truncate(time.Microsecond), time.Microsecond)
+			step := func() {
+				at = at.Add(gap)
+				ev.Time = at.Truncate(time.Second)
+				d := uint32(rng.IntN(*benchSize))
+				e.advance(micros(at))
+				e.take(d, &ev)
+				e.settle(cause{Cause: Cause{Kind: ByEvent, Change: 1}, floor: micros(ev.Time)}, e.clock)
+			}
+			for range 2 * *benchSize {
+				step()
+			}
+			b.ResetTimer()
+			for b.Loop() {
+				step()
+				if len(e.turned) > 1<<12 {
+					e.turned = e.turned[:0]
+				}
+			}
+			bytes := 0
+			for _, col := range e.series {
+				bytes += col.bytes()
+			}
+			for _, l := range e.leaves {
+				bytes += l.bytes()
+			}
+			b.ReportMetric(float64(bytes)/float64(*benchSize), "B/customer")
+		})
+	}
+}

@@ -46,6 +46,8 @@ type leaf struct {
 	clocks clocks
 	of     []*stream // measure, trend, debut: one; sequence: two; func: one per measure
 	needs  []*compiled
+	// counting is not nil for a leaf that only counts a few.
+	counting *counting
 }
 
 // compiled is a definition made ready.
@@ -128,6 +130,9 @@ func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf 
 		switch n.kind {
 		case nodeMeasure, nodeTrend:
 			l.of = []*stream{c.stream(n.measure.of, n.measure.property)}
+			if counts, ok := countingOf(n); ok {
+				l.counting = &counts
+			}
 		case nodeDebut:
 			l.of = []*stream{c.stream(n.first, "")}
 		case nodeSequence:

@@ -43,6 +43,7 @@ type keptFact struct {
 
 // pack writes the state of the engine as a container.
 func (e *Engine) pack() ([]byte, error) {
+	e.writeOut() // the position in the feed is part of it
 	p := newPacker(kindEngine)
 	var err error
 	keep := func(problem error) {
@@ -94,6 +95,11 @@ func (e *Engine) pack() ([]byte, error) {
 		p.uint(uint64(len(cols)))
 		for _, col := range cols {
 			p.text(col.stream.key)
+			k := 0
+			if col.latest != nil {
+				k = col.latest.k
+			}
+			p.uint(uint64(k))
 			packColumn(p, e.dict.len(), func(d uint32) bool { return col.get(d).len() > 0 }, func(d uint32) {
 				r := col.get(d)
 				p.ascending(r.at)
@@ -130,7 +136,7 @@ func (e *Engine) pack() ([]byte, error) {
 	p.section(sectionMembers, func(p *packer) {
 		for _, s := range e.topology {
 			keep(packBitmap(p, &s.members))
-			packColumn(p, e.dict.len(), func(d uint32) bool { return len(s.turns[d]) > 0 }, func(d uint32) { p.ascending(s.turns[d]) })
+			packColumn(p, e.dict.len(), func(d uint32) bool { return s.turns.last.get(d) != 0 }, func(d uint32) { p.ascending(s.turns.instants(d)) })
 		}
 	})
 	if err != nil {
@@ -270,7 +276,12 @@ func (e *Engine) unpack(data []byte) error {
 			series.fail("stream")
 			break
 		}
-		col := &seriesColumn{stream: s}
+		k := series.uint()
+		if k > latestMax {
+			series.fail("instants")
+			break
+		}
+		col := newSeriesColumn(s, int(k))
 		series.column(n, func(d uint32) {
 			r := run{at: series.ascending()}
 			if s.property != "" {
@@ -278,7 +289,7 @@ func (e *Engine) unpack(data []byte) error {
 					r.val = append(r.val, series.value())
 				}
 			}
-			*col.at(d) = r
+			col.set(d, r)
 		})
 		loaded.series = append(loaded.series, col)
 	}
@@ -318,7 +329,11 @@ func (e *Engine) unpack(data []byte) error {
 	membership := u.section(sectionMembers)
 	for _, s := range e.topology {
 		s.members.assign(membership.bitmap(n))
-		membership.column(n, func(d uint32) { s.turns[d] = membership.ascending() })
+		membership.column(n, func(d uint32) {
+			for i, at := range membership.ascending() {
+				s.turns.add(d, at, i%2 == 0)
+			}
+		})
 	}
 	if err := firstOf(membership.end(), u.end()); err != nil {
 		return err
@@ -353,12 +368,12 @@ func (e *Engine) restore(definitions []*compiled, loaded needs) error {
 					books = e.orders
 				}
 				for d, book := range books {
-					*col.at(d) = col.stream.runOf(nil, book.stretches())
+					col.set(d, col.stream.runOf(nil, book.stretches()))
 				}
 				continue
 			}
 			at := slices.IndexFunc(loaded.series, func(have *seriesColumn) bool { return have.stream == col.stream })
-			if at < 0 {
+			if at < 0 || col.latest == nil && loaded.series[at].latest != nil || col.latest != nil && !loaded.series[at].serves(col.latest.k) {
 				return fmt.Errorf("%w: series", ErrCorrupt)
 			}
 			n.series[i] = loaded.series[at]
@@ -376,11 +391,7 @@ func (e *Engine) lookAgain() error {
 			if l.users[0] != s {
 				continue
 			}
-			for d := range e.dict.len() {
-				if e.alive.has(d) {
-					e.look(l, d)
-				}
-			}
+			e.lookEverywhere(l)
 		}
 		for d := range e.dict.len() {
 			if s.members.has(d) != (e.alive.has(d) && e.member(s.root, d)) {

@@ -64,28 +64,74 @@ func (p *paged[T]) bytes(size int) int {
 }
 
 // seriesColumn holds the facts of one stream of every customer, of those that
-// have happened by the engine's clock.
+// have happened by the engine's clock: the k latest instants where no more is
+// asked for, else all.
 type seriesColumn struct {
-	paged[run]
 	stream *stream
 	leaves []*leafState
+	latest *latestColumn // or else
+	all    paged[*runBox]
+}
+
+// runBox is the run of a customer. One that was made before the last pin is
+// not written to.
+type runBox struct {
+	run
+	epoch uint64
+}
+
+// newSeriesColumn makes an empty column for k instants, or for all facts where k is 0.
+func newSeriesColumn(s *stream, k int) *seriesColumn {
+	c := &seriesColumn{stream: s}
+	if k > 0 {
+		c.latest = &latestColumn{k: k}
+	}
+	return c
+}
+
+// serves reports whether the column holds what k instants, or all facts where k
+// is 0, ask for.
+func (c *seriesColumn) serves(k int) bool {
+	return c.latest == nil || k > 0 && k <= c.latest.k
+}
+
+// page reports whether anyone on a page may have facts.
+func (c *seriesColumn) page(i int) bool {
+	if c.latest != nil {
+		return i < len(c.latest.pages) && c.latest.pages[i] != nil
+	}
+	return i < len(c.all.pages) && c.all.pages[i] != nil
 }
 
 // add puts in one fact at its place.
 func (c *seriesColumn) add(d uint32, at int64, v profile.Value) {
-	r := c.at(d)
+	if c.latest != nil {
+		c.latest.add(d, at)
+		return
+	}
+	place := c.all.at(d)
+	box := *place
+	switch {
+	case box == nil:
+		box = &runBox{epoch: c.all.epoch}
+		*place = box
+	case box.epoch != c.all.epoch:
+		box = &runBox{box.run, c.all.epoch}
+		*place = box
+	}
+	r := &box.run
 	i := len(r.at)
 	for i > 0 && (r.at[i-1] > at || r.at[i-1] == at && c.stream.property != "" && compareValues(r.val[i-1], v) > 0) {
 		i--
 	}
-	// A reader may hold the run as it was: what it sees is not moved.
 	r.at = insert(r.at, i, at)
 	if c.stream.property != "" {
 		r.val = insert(r.val, i, v)
 	}
 }
 
-// insert puts in v without moving what is there, unless it is at the end.
+// insert puts in v without moving what is there, unless it is at the end: a
+// reader may hold the slice as it was.
 func insert[T any](s []T, i int, v T) []T {
 	if i == len(s) {
 		return append(s, v)
@@ -96,15 +142,70 @@ func insert[T any](s []T, i int, v T) []T {
 	return append(out, s[i:]...)
 }
 
-// leafState is a leaf with what the engine keeps of it.
-type leafState struct {
-	leaf *leaf
-	// blank is the answer for a customer of whom nothing is known; flipped has
-	// those for whom the answer is the other one.
-	blank   bool
-	flipped bitmap
-	due     paged[int64] // when to look again; 0 for never
-	users   []*segmentState
+// get reads the facts of a customer.
+func (c *seriesColumn) get(d uint32) run {
+	if c.latest != nil {
+		return c.latest.run(d)
+	}
+	if box := c.all.get(d); box != nil {
+		return box.run
+	}
+	return run{}
 }
 
-func (l *leafState) holds(d uint32) bool { return l.flipped.has(d) != l.blank }
+// instants reads the latest instants of a customer, up to latestMax of them, the
+// latest first.
+func (c *seriesColumn) instants(d uint32, into *[latestMax]int64) []int64 {
+	if c.latest != nil {
+		return c.latest.get(d, into)
+	}
+	box := c.all.get(d)
+	if box == nil {
+		return nil
+	}
+	n := 0
+	for i := len(box.at) - 1; i >= 0 && n < latestMax; i-- {
+		into[n] = box.at[i]
+		n++
+	}
+	return into[:n]
+}
+
+// set replaces the facts of a customer.
+func (c *seriesColumn) set(d uint32, r run) {
+	switch {
+	case c.latest != nil:
+		c.latest.set(d, r.at)
+	case r.len() > 0:
+		*c.all.at(d) = &runBox{r, c.all.epoch}
+	case c.all.get(d) != nil:
+		*c.all.at(d) = nil
+	}
+}
+
+// pin is the column as it is, for a reader; the writer's lock must be held.
+func (c *seriesColumn) pin() *seriesColumn {
+	if c.latest != nil {
+		return &seriesColumn{stream: c.stream, latest: c.latest.pin()}
+	}
+	return &seriesColumn{stream: c.stream, all: c.all.pin()}
+}
+
+// bytes is the memory that the column takes, texts aside.
+func (c *seriesColumn) bytes() int {
+	if c.latest != nil {
+		return c.latest.bytes()
+	}
+	n := c.all.bytes(8)
+	for _, page := range c.all.pages {
+		if page == nil {
+			continue
+		}
+		for _, box := range page.v {
+			if box != nil {
+				n += 104 + 8*(cap(box.at)+cap(box.from)+cap(box.to)) + 32*cap(box.val)
+			}
+		}
+	}
+	return n
+}

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
 	"slices"
@@ -69,11 +68,20 @@ func (e *Engine) missing(c *compiled) (n needs) {
 			}
 		}
 		for _, s := range l.of {
+			k := l.needsOf(s)
 			if s.index < len(e.series) && e.series[s.index] != nil {
-				continue
+				have := e.series[s.index]
+				if have.serves(k) {
+					continue
+				}
+				k = e.widest(have, k)
 			}
-			if !slices.ContainsFunc(n.series, func(col *seriesColumn) bool { return col.stream == s }) {
-				n.series = append(n.series, &seriesColumn{stream: s})
+			at := slices.IndexFunc(n.series, func(col *seriesColumn) bool { return col.stream == s })
+			switch {
+			case at < 0:
+				n.series = append(n.series, newSeriesColumn(s, k))
+			case !n.series[at].serves(k):
+				n.series[at] = newSeriesColumn(s, k)
 			}
 			if s.source != sourceEvents && e.orders == nil && n.orders == nil {
 				n.orders = map[uint32]*orderBook{}
@@ -81,6 +89,14 @@ func (e *Engine) missing(c *compiled) (n needs) {
 		}
 	}
 	return n
+}
+
+// widest is what a column that is to replace another has to serve.
+func (e *Engine) widest(have *seriesColumn, k int) int {
+	if k == 0 || have.latest == nil {
+		return 0
+	}
+	return max(k, have.latest.k)
 }
 
 // gather makes the columns that c reads and the engine lacks, and fills them.
@@ -114,7 +130,7 @@ func (e *Engine) gather(ctx context.Context, c *compiled) (needs, error) {
 		}
 		for _, col := range n.series {
 			if run := col.stream.runOf(past, book.stretches()); run.len() > 0 {
-				*col.at(d) = run
+				col.set(d, run)
 			}
 		}
 	}
@@ -136,7 +152,7 @@ func (n *node) attrs() []string {
 // at the clock.
 func (e *Engine) install(c *compiled, n needs, look bool) {
 	e.adopt(n)
-	s := &segmentState{compiled: c, order: len(e.topology), turns: map[uint32][]int64{}}
+	s := &segmentState{compiled: c, order: len(e.topology)}
 	var fresh []*leafState
 	for _, l := range c.leaves {
 		st := e.leaves[l]
@@ -155,12 +171,38 @@ func (e *Engine) install(c *compiled, n needs, look bool) {
 	if !look {
 		return
 	}
-	for d := range e.dict.len() {
-		if e.alive.has(d) {
-			e.lookAll(fresh, d)
-		}
+	for _, l := range fresh {
+		e.lookEverywhere(l)
 	}
 	e.unconcern()
+}
+
+// lookEverywhere looks at a leaf of everyone of whom anything is known that it
+// reads; of the others its answer is the blank one.
+func (e *Engine) lookEverywhere(l *leafState) {
+	var pages []func(i int) bool
+	for _, name := range l.leaf.node.attrs() {
+		col := e.attrs[name]
+		pages = append(pages, col.page)
+	}
+	for _, s := range l.leaf.of {
+		col := e.series[s.index]
+		pages = append(pages, col.page)
+	}
+	for i := range int(e.dict.len()+pageSize-1) / pageSize {
+		known := len(l.leaf.needs) > 0
+		for _, page := range pages {
+			known = known || page(i)
+		}
+		if !known {
+			continue
+		}
+		for d := uint32(i) * pageSize; d < min(uint32(i+1)*pageSize, e.dict.len()); d++ {
+			if e.alive.has(d) {
+				e.look(l, d)
+			}
+		}
+	}
 }
 
 // unconcern drops all notes of customers to be looked at.
@@ -194,7 +236,19 @@ func (e *Engine) adopt(n needs) {
 		for len(e.series) <= col.stream.index {
 			e.series = append(e.series, nil)
 		}
+		old := e.series[col.stream.index]
 		e.series[col.stream.index] = col
+		if old != nil { // it takes the place of a narrower one
+			col.leaves = old.leaves
+			for _, l := range col.leaves {
+				if l.leaf.counting != nil {
+					l.column = col
+				}
+			}
+			cols := e.byEvent[col.stream.event]
+			cols[slices.Index(cols, old)] = col
+			continue
+		}
 		if col.stream.source == sourceEvents {
 			e.byEvent[col.stream.event] = append(e.byEvent[col.stream.event], col)
 		} else {
@@ -207,6 +261,10 @@ func (e *Engine) installLeaf(l *leaf) *leafState {
 	st := &leafState{leaf: l}
 	st.blank, _ = l.eval(blankFacts{}, 0)
 	e.leaves[l] = st
+	e.enlist(st)
+	if l.counting != nil {
+		st.column = e.series[l.of[0].index]
+	}
 	for _, name := range l.node.attrs() {
 		e.attrs[name].leaves = append(e.attrs[name].leaves, st)
 	}
@@ -321,6 +379,5 @@ func (e *Engine) removeLeaf(l *leafState) {
 		other := e.segments[c.def.Name]
 		other.asLeaf = without(other.asLeaf)
 	}
-	e.timers = slices.DeleteFunc(e.timers, func(t timer) bool { return t.leaf == l })
-	heap.Init(&e.timers)
+	e.delist(l)
 }

@@ -63,12 +63,15 @@ type Engine struct {
 	topology []*segmentState // each after those that it is made of
 	names    sync.Map        // name to *segmentState, for readers that do not wait
 
-	timers  timerHeap
+	alarms  alarms
 	waiting futureHeap
 	epochs  map[uint32]int // raised when a customer's waiting events are void
 	ahead   ahead
 
-	dirty []*segmentState
+	dirty  []*segmentState
+	turned []turned
+	reader view  // used again and again
+	walk   facts // the customer of the change, where the columns do not tell the past
 
 	// unsaved is what the next commit takes to the store; seq is the position
 	// of the last transition.
@@ -85,8 +88,8 @@ type segmentState struct {
 	blank   bool         // whether a customer of whom nothing is known belongs
 	asLeaf  []*leafState // leaves of others that read this one
 	leaves  []*leafState
-	turns   map[uint32][]int64 // instants at which membership turned, entering first
-	pending []uint32           // customers to look at
+	turns   turnLog
+	pending []uint32 // customers to look at
 }
 
 // New makes an engine without segments.
@@ -156,33 +159,13 @@ func (e *Engine) NextDue() time.Time {
 
 func (e *Engine) nextDue() int64 {
 	due := never
-	if len(e.timers) > 0 {
-		due = e.timers[0].due
+	if len(e.alarms) > 0 {
+		due = e.alarms[0].alarm
 	}
 	if len(e.waiting) > 0 {
 		due = min(due, e.waiting[0].at)
 	}
 	return due
-}
-
-// timer says when to look at a leaf of a customer again.
-type timer struct {
-	due  int64
-	leaf *leafState
-	d    uint32
-}
-
-type timerHeap []timer
-
-func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return h[i].due < h[j].due }
-func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) }
-func (h *timerHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
 }
 
 // future is an event that lies after the clock.
@@ -227,41 +210,21 @@ func (e *Engine) advance(now int64) {
 		if due > now {
 			break
 		}
-		e.clock = due
-		for len(e.waiting) > 0 && e.waiting[0].at == due {
+		// A bucket of a wheel may have begun before the clock.
+		e.clock = max(e.clock, due)
+		for len(e.waiting) > 0 && e.waiting[0].at <= e.clock {
 			f := heap.Pop(&e.waiting).(future)
 			if f.epoch == e.epochs[f.d] {
 				e.take(f.d, &f.event)
 				e.settle(f.cause, now)
 			}
 		}
-		for len(e.timers) > 0 && e.timers[0].due == due {
-			t := heap.Pop(&e.timers).(timer)
-			if place := t.leaf.due.at(t.d); *place == due {
-				*place = 0
-				e.look(t.leaf, t.d)
-			}
+		for len(e.alarms) > 0 && e.alarms[0].alarm <= e.clock {
+			e.ring(e.alarms[0])
 		}
-		e.settle(cause{Cause: Cause{Kind: ByTime}, floor: due}, now)
+		e.settle(cause{Cause: Cause{Kind: ByTime}, floor: e.clock}, now)
 	}
 	e.clock = now
-}
-
-// look evaluates a leaf of a customer at the clock, sets when to look again,
-// and notes the segments concerned if the answer is another.
-func (e *Engine) look(l *leafState, d uint32) {
-	holds, until := l.leaf.eval(view{e, d, true}, e.clock)
-	if until != never {
-		if place := l.due.at(d); *place == 0 || until < *place {
-			*place = until
-			heap.Push(&e.timers, timer{until, l, d})
-		}
-	}
-	if l.flipped.set(d, holds != l.blank) {
-		for _, s := range l.users {
-			e.concern(s, d)
-		}
-	}
 }
 
 // concern notes that a customer's membership has to be looked at.
@@ -323,24 +286,44 @@ func (e *Engine) member(x *expr, d uint32) bool {
 	return x.state.holds(d)
 }
 
+// turned is a transition before it is written out.
+type turned struct {
+	segment   *segmentState
+	d         uint32
+	in        bool
+	effective int64
+	detected  int64
+	why       cause
+}
+
 // turn records that a customer enters or exits.
 func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected int64, why cause) {
 	s.members.set(d, in)
-	kind := Exited
-	if in {
-		kind = Entered
-	}
-	s.turns[d] = append(s.turns[d], effective)
-	e.seq++
-	t := Transition{
-		Seq: e.seq, Segment: s.def.Name, Definition: s.hash, Customer: e.dict.key(d), Kind: kind,
-		EffectiveAt: instant(effective), DetectedAt: instant(detected), Cause: why.Cause, Mode: why.mode,
-	}
-	t.identify()
-	e.unsaved.Transitions = append(e.unsaved.Transitions, t)
+	s.turns.add(d, effective, in)
+	e.turned = append(e.turned, turned{s, d, in, effective, detected, why})
 	if e.alive.has(d) {
 		e.lookAll(s.asLeaf, d)
 	}
+}
+
+// writeOut puts what turned into the next commit.
+func (e *Engine) writeOut() {
+	for i := range e.turned {
+		x := &e.turned[i]
+		kind := Exited
+		if x.in {
+			kind = Entered
+		}
+		e.seq++
+		t := Transition{
+			Seq: e.seq, Segment: x.segment.def.Name, Definition: x.segment.hash, Customer: e.dict.key(x.d), Kind: kind,
+			EffectiveAt: instant(x.effective), DetectedAt: instant(x.detected), Cause: x.why.Cause, Mode: x.why.mode,
+		}
+		t.identify()
+		e.unsaved.Transitions = append(e.unsaved.Transitions, t)
+	}
+	clear(e.turned)
+	e.turned = e.turned[:0]
 }
 
 // effective finds the instant at which membership became what it is, not
@@ -348,19 +331,23 @@ func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected in
 // taken to have been so all along.
 func (e *Engine) effective(s *segmentState, d uint32, in bool, why cause) int64 {
 	from := why.floor
-	if turns := s.turns[d]; len(turns) > 0 {
-		from = max(from, turns[len(turns)-1])
+	if at, ok := s.turns.latest(d); ok {
+		from = max(from, at)
 	}
 	if from >= e.clock || why.Kind == ByTime || !e.alive.has(d) {
 		return min(from, e.clock)
 	}
-	v := view{e, d, false}
+	known := e.walk
+	if known == nil {
+		e.reader = view{e, d, false}
+		known = &e.reader
+	}
 	since := from
-	now, until := eval(v, s.root, from)
+	now, until := eval(known, s.root, from)
 	for until <= e.clock {
 		at := until
 		var then bool
-		if then, until = eval(v, s.root, at); then != now {
+		if then, until = eval(known, s.root, at); then != now {
 			now, since = then, at
 		}
 	}
@@ -376,20 +363,41 @@ type view struct {
 	live bool
 }
 
-func (v view) key() profile.ID { return v.e.dict.key(v.d) }
+func (v *view) key() profile.ID { return v.e.dict.key(v.d) }
 
-func (v view) attr(name string) profile.Value {
+func (v *view) attr(name string) profile.Value {
 	if c := v.e.attrs[name]; c != nil {
 		return c.get(v.d)
 	}
 	return profile.Value{}
 }
 
-func (v view) run(s *stream) run {
+func (v *view) run(s *stream) run {
 	return v.e.series[s.index].get(v.d)
 }
 
-func (v view) member(c *compiled, t int64) (bool, int64) {
+// counts is the evaluation of a counting leaf without a run.
+func (v *view) counts(l *leaf, t int64) (holds bool, until int64) {
+	c := l.counting
+	var room [latestMax]int64
+	at := v.e.series[l.of[0].index].instants(v.d, &room)
+	lo, hi := c.window.bounds(l.clocks, t)
+	until = never
+	for len(at) > 0 && at[0] > hi { // not yet
+		until = at[0]
+		at = at[1:]
+	}
+	n := 0
+	for n < len(at) && n < c.k && at[n] > lo {
+		n++
+	}
+	if n > 0 {
+		until = min(until, later(c.window.leave(l.clocks, at[n-1]), t))
+	}
+	return c.holds[n], until
+}
+
+func (v *view) member(c *compiled, t int64) (bool, int64) {
 	if v.live {
 		return v.e.segments[c.def.Name].members.has(v.d), never
 	}

@@ -49,6 +49,9 @@ func (l *leaf) eval(s facts, t int64) (holds bool, until int64) {
 	case nodeDate:
 		return n.date.at(l.clocks, s.attr(n.attr), t)
 	case nodeMeasure:
+		if v, ok := s.(*view); ok && l.counting != nil {
+			return v.counts(l, t)
+		}
 		in, until := s.run(l.of[0]).in(l.clocks, n.measure.of.window, t)
 		return n.pred.holds(in.measure(n.measure.agg)), until
 	case nodeTrend:

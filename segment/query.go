@@ -58,7 +58,7 @@ type query struct {
 type pinned struct {
 	dict    *dictionary
 	attrs   map[string]*attrColumn
-	series  map[*stream]paged[run]
+	series  map[*stream]*seriesColumn
 	members map[*compiled]*set // at the engine's clock
 	clock   int64
 	coming  map[uint32]*foresight
@@ -96,7 +96,7 @@ func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query
 	q.alive = e.alive.snapshot()
 	q.blocks = len(q.alive.blocks)
 	q.view = pinned{
-		dict: e.dict, clock: e.clock, attrs: map[string]*attrColumn{}, series: map[*stream]paged[run]{},
+		dict: e.dict, clock: e.clock, attrs: map[string]*attrColumn{}, series: map[*stream]*seriesColumn{},
 		members: map[*compiled]*set{}, coming: map[uint32]*foresight{},
 	}
 	q.root = e.plan(c.root, q)
@@ -159,8 +159,7 @@ func (o *one) attr(name string) profile.Value {
 }
 
 func (o *one) run(s *stream) run {
-	col := o.p.series[s]
-	r := col.get(o.d)
+	r := o.p.series[s].get(o.d)
 	if f := o.p.coming[o.d]; f != nil {
 		return f.merge(s, r)
 	}

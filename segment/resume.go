@@ -27,6 +27,7 @@ func (e *Engine) write(ctx context.Context, operation func() error) error {
 
 // commit brings everything unsaved to the store. What fails stays unsaved.
 func (e *Engine) commit(ctx context.Context) error {
+	e.writeOut()
 	c := &e.unsaved
 	if e.durable && e.erased {
 		if err := e.redefined(); err != nil {
@@ -153,6 +154,7 @@ func (e *Engine) replay(ctx context.Context) error {
 
 // checkAgainst compares the transitions that a replay gives with those stored.
 func (e *Engine) checkAgainst(ctx context.Context, after uint64) (uint64, error) {
+	e.writeOut()
 	mine := e.unsaved.Transitions
 	for len(mine) > 0 {
 		stored, err := e.store.Transitions(ctx, after, min(len(mine), transitionsPage))

@@ -143,19 +143,7 @@ const (
 	opXor
 )
 
-func (op setOp) words(a, b uint64) uint64 {
-	switch op {
-	case opAnd:
-		return a & b
-	case opOr:
-		return a | b
-	case opAndNot:
-		return a &^ b
-	}
-	return a ^ b
-}
-
-// combine makes the set of op.
+// combineSets makes the set of op.
 func combineSets(op setOp, a, b *set) *set {
 	out := &set{blocks: make([]*block, max(len(a.blocks), len(b.blocks)))}
 	for i := range out.blocks {

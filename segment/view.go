@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -67,6 +66,23 @@ func (v *View) Audience() (*Audience, error) {
 	return &Audience{dict: v.e.dict, set: s.members.snapshot(), at: instant(v.e.clock)}, nil
 }
 
+// MembersAt is the members at an instant not after the engine's clock, by the
+// transitions: those that have been detected since, too. The error matches
+// [ErrUnknownSegment].
+func (v *View) MembersAt(t time.Time) (*Audience, error) {
+	e, m := v.e, micros(t)
+	e.state.Lock()
+	defer e.state.Unlock()
+	s := e.segments[v.name]
+	switch {
+	case s == nil:
+		return nil, fmt.Errorf("%w: %s", ErrUnknownSegment, v.name)
+	case m > e.clock:
+		return nil, fmt.Errorf("segment: members at %s: the clock is not there yet", t.UTC().Format(time.RFC3339))
+	}
+	return &Audience{dict: e.dict, set: s.turns.membersAt(s.members.snapshot(), m), at: instant(m)}, nil
+}
+
 // ContainsAt reports whether the customer is a member at t. For t before the
 // engine's clock that is what the transitions say; for a later t, what will be
 // if nothing more happens, so that an answer does not depend on how recently
@@ -105,9 +121,8 @@ func (v *View) containsAt(id profile.ID, t time.Time) (in, known bool, err error
 	case !ok:
 		return false, false, nil
 	case m < e.clock:
-		turns := s.turns[d]
-		n := sort.Search(len(turns), func(i int) bool { return turns[i] > m })
-		return n%2 == 1, e.alive.has(d) || n > 0, nil
+		_, turned := s.turns.latest(d)
+		return s.turns.contains(d, m), e.alive.has(d) || turned, nil
 	case !e.alive.has(d):
 		return false, false, nil
 	case m == e.clock:
@@ -127,7 +142,7 @@ func (e *Engine) foresee(d uint32) facts {
 	}
 	v := view{e, d, false}
 	if events == nil {
-		return v
+		return &v
 	}
 	f := &foresight{view: v, coming: events, runs: map[*stream]run{}}
 	for i := range events {
