@@ -132,7 +132,7 @@ func (d *Directory) onPair(ctx context.Context, a, b Identifier, f func(g *graph
 		switch {
 		case reason != 0:
 			return fmt.Errorf("%w: an identifier is %s", ErrInvalidDecision, reason)
-		case n.kind.Use != Links || n.kind.blocks(n.value):
+		case n.kind.Use != Links || n.blocked():
 			return fmt.Errorf("%w: an identifier does not link", ErrInvalidDecision)
 		}
 		names[i] = n
@@ -144,7 +144,8 @@ func (d *Directory) onPair(ctx context.Context, a, b Identifier, f func(g *graph
 		names[0], names[1] = names[1], names[0]
 	}
 	return d.update(ctx, Query{Names: []Name{names[0].row(), names[1].row()}}, func(g *graph) error {
-		x, y := g.findNode(names[0]), g.findNode(names[1])
+		now := g.now().UnixMicro()
+		x, y := g.nodeAt(names[0], now), g.nodeAt(names[1], now)
 		if x == nil || y == nil {
 			return ErrNotFound
 		}
@@ -263,49 +264,23 @@ func (d *Directory) RetractEvidence(ctx context.Context, key EvidenceKey, by Dec
 
 // retract removes records of one evidence, and the evidence with its last.
 func (g *graph) retract(e *evidence, goes func(*record) bool) {
-	if len(e.records) != e.count {
-		g.missing.records = append(g.missing.records, e.key)
-	}
-	if e.home != nil && e.home.partial {
-		g.missing.profiles = append(g.missing.profiles, e.home.parts...)
-	}
-	if !g.loaded(e) {
+	if !g.complete(e) {
 		return
 	}
 	now := g.feed.clock(g.now())
-	id := e.home.id()
-	before := append([]candidate{}, e.home.traitsOf()...)
+	was := g.before(e)
 	for _, rec := range e.records {
 		if !goes(rec) {
 			continue
 		}
-		if id != "" {
-			g.feed.add(change{kind: Retracted, profile: id, event: rec.id, at: now, mode: rec.mode})
+		if e.home != nil {
+			g.feed.add(change{kind: Retracted, profile: was.id, event: rec.id, at: now, mode: rec.mode})
 			e.home.events--
 		}
 		*rec = record{id: rec.id}
 	}
 	e.records = slices.DeleteFunc(e.records, func(r *record) bool { return r.evidence == nil })
-	e.count = len(e.records)
-	if len(e.records) == 0 {
-		g.remove([]*evidence{e}, now)
-		return
-	}
-	first := e.first
-	g.replay(e)
-	if e.first != first && len(e.links) > 0 {
-		f := fold{g: g}
-		f.touch(e)
-		f.run(nil, nil, now, Live)
-	}
-	if e.home == nil {
-		return
-	}
-	e.home.span()
-	g.buildGolden(e.home)
-	if e.home.id() == id {
-		g.compareGolden(id, before, e.home.traitsOf(), now, Live)
-	}
+	g.reckon(e, was, now)
 }
 
 // replay computes what evidence keeps of its records.
@@ -363,7 +338,7 @@ func (g *graph) remove(gone []*evidence, now int64) {
 
 // drop forgets a node that nothing holds any more.
 func (g *graph) drop(n *node) {
-	if n.uses == 0 && len(n.must()) == 0 && len(n.cannot()) == 0 {
+	if n.uses == 0 && len(n.must())+len(n.cannot())+len(n.releases()) == 0 {
 		delete(g.nodes[n.kind.index], n.value)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -89,10 +90,10 @@ func (d *Directory) Erase(ctx context.Context, id ID, how Erasure) (Removal, err
 			return err
 		}
 		for _, e := range c.evidence {
-			if len(e.records) != e.count {
-				g.missing.records = append(g.missing.records, e.key)
+			g.complete(e)
+			for _, n := range append(slices.Clip(e.links), e.others()...) {
+				g.owners(n.name)
 			}
-			g.loaded(e)
 		}
 		if !g.missing.any() {
 			out = g.erase(c, how.KeepOut)
@@ -142,7 +143,39 @@ func (g *graph) erase(c *cluster, keepOut bool) Removal {
 		e.records = nil
 	}
 	g.remove(gone, now)
+	for _, n := range held {
+		g.forgetReleases(n.name)
+	}
 	return out
+}
+
+// owners are the nodes of all owners of a value that was released, the first
+// owner's first; nil for one that was not.
+func (g *graph) owners(nm name) []*node {
+	nm.value, _, _ = strings.Cut(nm.value, "\x00")
+	g.ask(nm)
+	base := g.findNode(nm)
+	if base == nil || len(base.releases()) == 0 {
+		return nil
+	}
+	out := []*node{base}
+	for _, at := range base.releases() {
+		g.ask(base.inEra(at))
+		if n := g.findNode(base.inEra(at)); n != nil {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// forgetReleases drops what is known of a value that nobody has any more.
+func (g *graph) forgetReleases(nm name) {
+	owners := g.owners(nm)
+	if len(owners) == 0 || slices.ContainsFunc(owners, func(n *node) bool { return n.uses > 0 }) {
+		return
+	}
+	owners[0].extra.releases = nil
+	g.drop(owners[0])
 }
 
 // untie forgets all declarations about an identifier.

@@ -204,8 +204,15 @@ func TestNothingPersonalIsLeft(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = d.Event(t.Context(), "2")
 	require.ErrorIs(t, err, profile.ErrGone)
+	once := observe(t, d, event("3", day(3), phone("13900139000")))
+	require.NoError(t, d.Release(t.Context(), phone("13900139000"), day(5), decided))
+	twice := observe(t, d, event("4", day(6), phone("13900139000")))
+	for _, r := range []profile.Receipt{once, twice} {
+		_, err = d.Erase(t.Context(), r.Profile, profile.Erasure{Decision: decided})
+		require.NoError(t, err)
+	}
 	left := dump(t, store)
-	for _, personal := range []string{"13800138000", "li@example.com", "Li Lei", "D1"} {
+	for _, personal := range []string{"13800138000", "li@example.com", "Li Lei", "D1", "13900139000"} {
 		require.NotContains(t, left, personal)
 	}
 	require.Contains(t, left, string(id), "the opaque ID stays, so that it is known to be gone")

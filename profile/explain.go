@@ -103,7 +103,8 @@ func (d *Directory) Explain(ctx context.Context, a, b Identifier) (Explanation, 
 }
 
 func (g *graph) explain(a, b name) (Explanation, error) {
-	x, y := g.findNode(a), g.findNode(b)
+	now := g.now().UnixMicro()
+	x, y := g.nodeAt(a, now), g.nodeAt(b, now)
 	if x == nil || y == nil {
 		return Explanation{}, ErrNotFound
 	}

@@ -20,19 +20,22 @@ type graph struct {
 	nodes    []map[string]*node // by scoped kind, then value
 	anchors  map[ID]*evidence   // nil for an ID that is gone
 
-	words       words
-	traits      []*trait // by word; nil for a word that no trait had as name
-	sources     sources
-	arrivals    uint64
-	handOvers   []HandOver // by time
-	tombstones  map[Hash]tombstone
-	erasedUntil int64  // the latest erasure
-	keepsOut    bool   // an erasure keeps out
-	stored      bool   // the graph is the part of a Store that a session loaded
-	moves       []Move // of profiles merged in place
-	missing     missing
-	epoch       uint64
-	feed        feed
+	words         words
+	traits        []*trait // by word; nil for a word that no trait had as name
+	sources       sources
+	arrivals      uint64
+	handOvers     []HandOver    // by time
+	released      bool          // some value was
+	askedNames    map[Name]bool // of a Store, what was loaded with its profile or found absent
+	askedEvidence map[EvidenceKey]bool
+	tombstones    map[Hash]tombstone
+	erasedUntil   int64  // the latest erasure
+	keepsOut      bool   // an erasure keeps out
+	stored        bool   // the graph is the part of a Store that a session loaded
+	moves         []Move // of profiles merged in place
+	missing       missing
+	epoch         uint64
+	feed          feed
 }
 
 func newGraph(r *rules, now func() time.Time, newID func() ID, keep int) *graph {
@@ -69,6 +72,7 @@ type nodeExtra struct {
 	holders  []*evidence // evidence that it does not link: looked up only, or blocked
 	must     []*tie
 	cannot   []*tie
+	releases []int64 // when the value came to somebody else, in order
 }
 
 func (n *node) more() *nodeExtra {
@@ -240,6 +244,15 @@ func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 	if rec := g.events[r.Event]; rec != nil {
 		return g.again(rec, p, r)
 	}
+	if g.released {
+		names, key, ok := g.settle(p)
+		if !ok {
+			return r
+		}
+		settled := *p
+		settled.names, settled.key = names, key
+		p = &settled
+	}
 	e := g.evidence[p.key]
 	if len(g.tombstones) > 0 && (p.at <= g.erasedUntil || g.keepsOut && e == nil) {
 		if refusal, ok := g.buried(p); ok {
@@ -368,10 +381,10 @@ func (e *evidence) selfRooted() bool {
 }
 
 // links reports whether a name ties evidence together.
-func (n name) links() bool { return n.kind.Use == Links && !n.kind.blocks(n.value) }
+func (n name) links() bool { return n.kind.Use == Links && !n.blocked() }
 
 // answers reports whether n only looks up, and is not blocked.
-func (n *node) answers() bool { return n.kind.Use == LooksUp && !n.kind.blocks(n.value) }
+func (n *node) answers() bool { return n.kind.Use == LooksUp && !n.blocked() }
 
 // refused appends the identifiers of e that are blocked or were not linked.
 func (e *evidence) refused(out []Refusal) []Refusal {
@@ -379,7 +392,7 @@ func (e *evidence) refused(out []Refusal) []Refusal {
 		return out
 	}
 	for _, n := range e.extra.others {
-		if n.kind.blocks(n.value) {
+		if n.blocked() {
 			out = append(out, Refusal{Identifier: n.identifier(), Reason: ReasonBlocked})
 		}
 	}

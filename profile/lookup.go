@@ -101,6 +101,17 @@ func (p *Profile) Values() Values {
 // [*RefusedError]; one that only looks up and is on several profiles an
 // [*AmbiguousError], unless its kind is Unique.
 func (d *Directory) Lookup(ctx context.Context, id Identifier) (ID, error) {
+	return d.lookup(ctx, id, unseen)
+}
+
+// LookupAt finds the customer to whom a value belonged at a time, where it was
+// released in between; see [Directory.Release]. Whose it is follows, as for
+// Lookup, from all that is known now.
+func (d *Directory) LookupAt(ctx context.Context, id Identifier, at time.Time) (ID, error) {
+	return d.lookup(ctx, id, at.UnixMicro())
+}
+
+func (d *Directory) lookup(ctx context.Context, id Identifier, at int64) (ID, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -111,18 +122,25 @@ func (d *Directory) Lookup(ctx context.Context, id Identifier) (ID, error) {
 	if d.store == nil {
 		d.mu.RLock()
 		defer d.mu.RUnlock()
-		return d.graph.lookup(nm)
+		return d.graph.lookup(nm, at)
 	}
 	var found ID
 	err := d.view(ctx, Query{Names: []Name{nm.row()}}, func(g *graph) (err error) {
-		found, err = g.lookup(nm)
+		found, err = g.lookup(nm, at)
 		return err
 	})
 	return found, err
 }
 
-func (g *graph) lookup(nm name) (ID, error) {
+// lookup finds the owner at an instant; unseen stands for now.
+func (g *graph) lookup(nm name, at int64) (ID, error) {
 	n := g.findNode(nm)
+	if n != nil && len(n.releases()) > 0 {
+		if at == unseen {
+			at = g.now().UnixMicro()
+		}
+		n = g.nodeAt(nm, at)
+	}
 	switch {
 	case n == nil:
 		return "", ErrNotFound
@@ -210,7 +228,7 @@ func (d *Directory) Get(ctx context.Context, id ID) (Profile, error) {
 func (g *graph) whole(id ID) (*cluster, error) {
 	c, err := g.find(id)
 	if err == nil && c.partial {
-		g.missing.profiles = append(g.missing.profiles, c.parts...)
+		g.wholly(c)
 		return nil, ErrNotFound
 	}
 	return c, err

@@ -185,6 +185,7 @@ func (s *MemoryStore) Commit(ctx context.Context, b Batch) error {
 		if !row.Retracted {
 			insert(s.eventsOf, row.Evidence, row.Event.ID)
 		}
+		row.Known = false
 		s.events[row.Event.ID] = row
 	}
 	for _, h := range b.HandOvers {
@@ -220,7 +221,7 @@ func (s *MemoryStore) fits(b Batch) bool {
 		}
 	}
 	for _, row := range b.Events {
-		if _, known := s.events[row.Event.ID]; known != row.Retracted {
+		if _, known := s.events[row.Event.ID]; known != row.Known {
 			return false
 		}
 	}

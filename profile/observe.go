@@ -182,6 +182,15 @@ func (n name) identifier() Identifier {
 	return Identifier{Kind: n.kind.full, Value: value}
 }
 
+// blocked reports whether the value is on its kind's list, whoever owns it.
+func (n name) blocked() bool {
+	if len(n.kind.blocked) == 0 && len(n.kind.patterns) == 0 {
+		return false
+	}
+	value, _, _ := strings.Cut(n.value, "\x00")
+	return n.kind.blocks(value)
+}
+
 // compareNames is the order of linking: strongest first.
 func compareNames(a, b name) int {
 	if a.kind != b.kind {

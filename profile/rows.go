@@ -76,6 +76,9 @@ func (n *node) nameRow(version uint64) NameRow {
 	if n.home != nil {
 		row.Since = instant(n.since)
 	}
+	for _, at := range n.releases() {
+		row.Releases = append(row.Releases, instant(at))
+	}
 	for _, t := range n.must() {
 		row.Ties = append(row.Ties, TieRow{Other: t.other(n).row(), Beaten: t.beaten, Decision: t.decision})
 	}

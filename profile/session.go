@@ -22,7 +22,7 @@ type session struct {
 	names      map[Name]NameRow
 	profiles   map[ID]ProfileRow
 	anchors    map[ID]AnchorRow
-	events     map[string]bool // loaded; true for one that had been retracted
+	events     map[string]EventRow // as loaded
 	stubs      map[ID]*cluster
 	tombstones map[Hash]tombstone
 	handOvers  int     // as loaded
@@ -33,10 +33,13 @@ type session struct {
 type missing struct {
 	profiles []ID
 	names    []Name
+	evidence []EvidenceKey
 	records  []EvidenceKey
 }
 
-func (m *missing) any() bool { return len(m.profiles)+len(m.names)+len(m.records) > 0 }
+func (m *missing) any() bool {
+	return len(m.profiles)+len(m.names)+len(m.evidence)+len(m.records) > 0
+}
 
 // view runs a reader on the graph. It may run more than once.
 func (d *Directory) view(ctx context.Context, q Query, read func(g *graph) error) error {
@@ -105,6 +108,7 @@ func (d *Directory) run(ctx context.Context, q Query, ids *minting, f func(g *gr
 		}
 		want.profiles = append(want.profiles, more.profiles...)
 		want.names = append(want.names, more.names...)
+		want.evidence = append(want.evidence, more.evidence...)
 		want.records = append(want.records, more.records...)
 	}
 }
@@ -127,6 +131,7 @@ func (m *minting) id() ID {
 func (d *Directory) open(ctx context.Context, q Query, want missing, newID func() ID) (*session, error) {
 	q.Profiles = append(slices.Clip(q.Profiles), want.profiles...)
 	q.Names = append(slices.Clip(q.Names), want.names...)
+	q.Evidence = append(slices.Clip(q.Evidence), want.evidence...)
 	rows, err := d.store.Load(ctx, q)
 	if err != nil {
 		return nil, err
@@ -135,7 +140,7 @@ func (d *Directory) open(ctx context.Context, q Query, want missing, newID func(
 	s := &session{
 		d: d, now: now, graph: newGraph(d.rules, func() time.Time { return now }, newID, 0),
 		evidence: map[EvidenceKey]EvidenceRow{}, names: map[Name]NameRow{}, profiles: map[ID]ProfileRow{},
-		anchors: map[ID]AnchorRow{}, events: map[string]bool{}, stubs: map[ID]*cluster{},
+		anchors: map[ID]AnchorRow{}, events: map[string]EventRow{}, stubs: map[ID]*cluster{},
 		tombstones: map[Hash]tombstone{},
 	}
 	s.graph.stored = true
@@ -201,7 +206,19 @@ func (s *session) hydrate(rows Rows, q Query) {
 	for _, row := range rows.Events {
 		s.record(row)
 	}
+	g.askedEvidence = map[EvidenceKey]bool{}
+	for _, key := range q.Evidence {
+		g.askedEvidence[key] = true
+	}
+	for _, row := range rows.Evidence {
+		g.askedEvidence[row.Key] = true
+	}
+	g.askedNames = map[Name]bool{}
+	for _, row := range rows.Names {
+		g.released = g.released || len(row.Releases) > 0
+	}
 	for _, n := range q.Names { // what was asked for and is not there is absent
+		g.askedNames[n] = true
 		if nm, ok := s.name(n); ok && g.findNode(nm) != nil {
 			g.findNode(nm).stub = false
 		}
@@ -293,6 +310,9 @@ func (s *session) node(nm name, row NameRow) {
 	n.since = unseen
 	if !row.Since.IsZero() {
 		n.since = row.Since.UnixMicro()
+	}
+	for _, at := range row.Releases {
+		n.more().releases = append(n.more().releases, at.UnixMicro())
 	}
 	for _, t := range row.Ties {
 		other, ok := s.name(t.Other)
@@ -436,7 +456,7 @@ func (s *session) record(row EventRow) *record {
 		rec.evidence = e
 	}
 	g.events[rec.id] = rec
-	s.events[rec.id] = row.Retracted
+	s.events[rec.id] = row
 	return rec
 }
 
@@ -479,7 +499,11 @@ func (s *session) batch() Batch {
 	for key, was := range s.evidence {
 		if g.evidence[key] == nil {
 			b.Evidence = append(b.Evidence, EvidenceRow{Key: key, Version: was.Version, Deleted: true})
-			b.Anchors = append(b.Anchors, AnchorRow{ID: was.Anchor})
+			gone := AnchorRow{ID: was.Anchor}
+			if to := g.anchors[was.Anchor]; to != nil {
+				gone.Evidence = to.key
+			}
+			b.Anchors = append(b.Anchors, gone)
 		} else if now := g.evidence[key].anchor; now != was.Anchor {
 			b.Anchors = append(b.Anchors, AnchorRow{ID: was.Anchor}, AnchorRow{ID: now, Evidence: key})
 		}
@@ -518,8 +542,10 @@ func (s *session) batch() Batch {
 		switch {
 		case !loaded:
 			b.Events = append(b.Events, EventRow{Event: g.eventOf(rec), Evidence: rec.evidence.key})
-		case rec.evidence == nil && !was:
-			b.Events = append(b.Events, EventRow{Event: Event{ID: id}, Retracted: true})
+		case rec.evidence == nil && !was.Retracted:
+			b.Events = append(b.Events, EventRow{Event: Event{ID: id}, Retracted: true, Known: true})
+		case rec.evidence != nil && rec.evidence.key != was.Evidence:
+			b.Events = append(b.Events, EventRow{Event: g.eventOf(rec), Evidence: rec.evidence.key, Known: true})
 		}
 	}
 	for h, t := range g.tombstones {

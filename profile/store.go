@@ -81,7 +81,7 @@ type Batch struct {
 	// Moves come first: all rows of one profile become another's. The row of
 	// the former goes.
 	Moves []Move
-	// Events are inserted where Retracted is false, else updated.
+	// Events are inserted, or replaced where Known is set.
 	Events   []EventRow
 	Evidence []EvidenceRow
 	Names    []NameRow
@@ -108,10 +108,12 @@ type Name struct {
 
 // EventRow is an event and the evidence that it is part of.
 type EventRow struct {
-	Event     Event       `json:"event"`
-	Evidence  EvidenceKey `json:"evidence"`
-	Profile   ID          `json:"profile,omitempty"` // read only: of the evidence
-	Retracted bool        `json:"retracted,omitempty"`
+	Event    Event       `json:"event"`
+	Evidence EvidenceKey `json:"evidence"`
+	// Retracted leaves the ID and nothing else.
+	Retracted bool `json:"retracted,omitempty"`
+	// Known is set in a batch for an event that is there already.
+	Known bool `json:"-"`
 }
 
 // EvidenceRow is a record of evidence with what was reported under it.
@@ -195,6 +197,8 @@ type NameRow struct {
 	Since   time.Time `json:"since,omitzero"`
 	Uses    int       `json:"uses"`
 	Ties    []TieRow  `json:"ties,omitempty"`
+	// Releases are when the value came to somebody else, on the name without era.
+	Releases []time.Time `json:"releases,omitempty"`
 }
 
 // TieRow is a declaration about an identifier and another.

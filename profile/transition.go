@@ -44,9 +44,13 @@ func (f *fold) transitions(now int64, mode Mode) {
 			t.tell(Merged, is, moved)
 		}
 	}
+	stands := map[ID]bool{}
+	for _, c := range f.made {
+		stands[c.id()] = true
+	}
 	for _, m := range moves {
 		switch {
-		case m.from != "" && !t.told[m.from]:
+		case m.from != "" && stands[m.from] && !t.told[m.from]:
 			t.tell(Unlinked, m.from, m.to)
 		case m.to != "" && !t.told[m.to]:
 			t.tell(Linked, m.to, m.from)

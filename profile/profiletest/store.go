@@ -126,6 +126,9 @@ func roundTrip(t *testing.T, s profile.Store) {
 	b.Evidence[0].Consents = []profile.ConsentRow{{Event: "e1", At: at(1), Act: profile.ConsentAct{Purpose: "marketing", Granted: true}}}
 	b.Evidence[0].Refused = []profile.RefusedRow{{Name: profile.Name{Kind: "phone", Value: "2", Era: "1"}, Reason: profile.ReasonLimit, Limit: "phone", Near: side, Far: side}}
 	b.Evidence[0].Unlinked, b.Evidence[0].Restricted = &by, &by
+	b.Names[0].Releases = []time.Time{at(5)}
+	b.Evidence[0].Relations = []profile.RelationRow{{Event: "e1", At: at(1), Act: profile.RelationAct{Type: "outlet", Party: "7", Until: at(8)}}}
+	b.HandOvers = []profile.HandOver{{Type: "outlet", From: "7", To: "8", At: at(9), By: by}}
 	b.Names[0].Ties = []profile.TieRow{{Other: name("2"), Apart: true, Decision: by}}
 	b.Profiles[0].Side = side
 	b.Profiles[0].Latest = profile.PlaceRow{At: at(4), Evidence: key(1)}
@@ -140,12 +143,13 @@ func roundTrip(t *testing.T, s profile.Store) {
 		t.Fatal("a row that is there has a version above 0")
 	}
 	rows.Evidence[0].Version, rows.Names[0].Version, rows.Profiles[0].Version = 0, 0, 0
-	rows.Events[0].Profile = ""
 	equal(t, "event", b.Events[0], rows.Events[0])
 	equal(t, "evidence", b.Evidence[0], rows.Evidence[0])
 	equal(t, "name", b.Names[0], rows.Names[0])
 	equal(t, "anchor", b.Anchors[0], rows.Anchors[0])
 	equal(t, "profile", b.Profiles[0], rows.Profiles[0])
+	commit(t, s, profile.Batch{HandOvers: b.HandOvers})
+	equal(t, "hand-overs", b.HandOvers, load(t, s, profile.Query{HandOvers: true}).HandOvers)
 }
 
 func conflicts(t *testing.T, s profile.Store) {
@@ -160,7 +164,7 @@ func conflicts(t *testing.T, s profile.Store) {
 		"a profile of a version": func(b *profile.Batch) { b.Profiles[0].Version = 7 },
 		"a deletion of nothing":  func(b *profile.Batch) { b.Names[0].Version, b.Names[0].Deleted = 7, true },
 		"retraction of no event": func(b *profile.Batch) {
-			b.Events = []profile.EventRow{{Event: profile.Event{ID: "x"}, Retracted: true}}
+			b.Events = []profile.EventRow{{Event: profile.Event{ID: "x"}, Retracted: true, Known: true}}
 		},
 		"a profile of late birth": func(b *profile.Batch) { b.Profiles = append(b.Profiles, profile.ProfileRow{ID: "A", Deleted: true}) },
 	} {
@@ -185,11 +189,15 @@ func insertOnce(t *testing.T, s profile.Store) {
 	b := person("A", key(1), name("1"))
 	b.Events = []profile.EventRow{event("e1", 1)}
 	commit(t, s, b)
+	moved := event("e1", 1)
+	moved.Evidence, moved.Known = key(2), true
+	commit(t, s, profile.Batch{Events: []profile.EventRow{moved}})
+	equal(t, "evidence of the event", key(2), load(t, s, profile.Query{Events: []string{"e1"}}).Events[0].Evidence)
 	again := profile.Batch{Events: []profile.EventRow{event("e1", 1)}}
 	if err := s.Commit(context.Background(), again); !errors.Is(err, profile.ErrConflict) {
 		t.Fatalf("want ErrConflict, got %v", err)
 	}
-	commit(t, s, profile.Batch{Events: []profile.EventRow{{Event: profile.Event{ID: "e1"}, Retracted: true}}})
+	commit(t, s, profile.Batch{Events: []profile.EventRow{{Event: profile.Event{ID: "e1"}, Retracted: true, Known: true}}})
 	rows := load(t, s, profile.Query{Events: []string{"e1"}})
 	if len(rows.Events) != 1 || !rows.Events[0].Retracted || rows.Events[0].Event.Traits != nil {
 		t.Fatalf("a retracted event keeps its ID and nothing else: %+v", rows.Events)
