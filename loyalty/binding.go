@@ -205,13 +205,3 @@ func (l *Ledger) Erase(ctx context.Context, id profile.ID) error {
 	}
 	return ErrConflict
 }
-
-// Consume takes in a change of the profile feed: an erasure erases the
-// profile's bindings. Others change nothing here: a merge of profiles only
-// proposes a merge of accounts. Taking a change in again does no harm.
-func (l *Ledger) Consume(ctx context.Context, c profile.Change) error {
-	if c.Kind == profile.Erased {
-		return l.Erase(ctx, c.Profile)
-	}
-	return nil
-}
