@@ -35,7 +35,7 @@ func columns(spec string) []sqlkit.Column {
 var (
 	instances = table{
 		"journey_instance", columns("id journey version customer key run:i brand parent status state outcome success:i mode " +
-			"started_at:t entered_at:t ended_at:t due_at:t fired_at:t seq:i need_until:i pending:i zone data:j " +
+			"started_at:t entered_at:t ended_at:t due_at:t fired_at:t fired:i burst_at:t burst:i seq:i need_until:i pending:i zone data:j " +
 			"row_version:i wake_at:t token attempts:i error dead:i"), 1, []string{"customer", "journey", "status"}, "instance",
 	}
 	effects = table{

@@ -176,6 +176,7 @@ func storeRoundTrip(t testing.TB, s journey.Store) {
 	in, ef := instanceRow("i1", "c", 1), effectRow("i1.2.0", "i1", "c", 1, 3)
 	in.Attempts, in.Error = 2, "it failed"
 	in.Instance.FiredAt, in.Instance.Pending, in.Instance.Zone, in.Instance.Parent, in.Instance.Brand = day0, 1, "Asia/Shanghai", "p", "luna"
+	in.Instance.Fired, in.Instance.BurstAt, in.Instance.Burst = 2, day0, 3
 	ef.Refused, ef.Detail, ef.Attempts, ef.Doubtful, ef.Told = []string{"wechat"}, "no", 1, true, true
 	row := contact.Row{Zone: "Asia/Tokyo"}.
 		WithConsent(profile.ConsentAct{Purpose: "marketing", Channel: "sms", Granted: true, ExpiresAt: day0}, day0).

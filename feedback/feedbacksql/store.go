@@ -1,0 +1,243 @@
+package feedbacksql
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/cxkit/cxkit/feedback"
+	"github.com/cxkit/cxkit/internal/sqlkit"
+)
+
+// Dialect is the engine behind a *sql.DB.
+type Dialect = sqlkit.Dialect
+
+// The dialects.
+const (
+	SQLite   = sqlkit.SQLite
+	Postgres = sqlkit.Postgres
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Files holds the migrations as plain SQL: sqlite/0001_feedback.sql, postgres/0001_feedback.sql.
+func Files() fs.FS {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return migrations
+	}
+	return files
+}
+
+// base is a database, or a caller's transaction in it.
+type base struct {
+	db    *sql.DB
+	d     sqlkit.Dialect
+	bound *bound // nil outside of a caller's transaction
+	// conflict is the error of the package whose store it is.
+	conflict error
+}
+
+// bound is a caller's transaction. After the first failure every further use
+// fails with it: a batch may be half written, and only the rollback undoes that.
+type bound struct {
+	tx     *sql.Tx
+	mu     sync.Mutex
+	failed error
+}
+
+func (b base) within(tx *sql.Tx) base {
+	b.bound = &bound{tx: tx}
+	return b
+}
+
+func (b base) run(ctx context.Context, run func(context.Context, sqlkit.Dialect, *sql.DB, func(sqlkit.Executor) error) error, f func(sqlkit.Executor) error) error {
+	if b.bound == nil {
+		return b.wrap(run(ctx, b.d, b.db, f))
+	}
+	b.bound.mu.Lock()
+	defer b.bound.mu.Unlock()
+	if b.bound.failed == nil {
+		err := f(b.bound.tx)
+		if sqlkit.Retryable(err) {
+			err = fmt.Errorf("%w: %w", b.conflict, err)
+		}
+		b.bound.failed = b.wrap(err)
+	}
+	return b.bound.failed
+}
+
+func (b base) read(ctx context.Context, f func(sqlkit.Executor) error) error {
+	return b.run(ctx, sqlkit.Read, f)
+}
+
+// write runs deletions and puts; one that is not at its version is a conflict.
+func (b base) write(ctx context.Context, parts []sqlkit.Part, remove func(sqlkit.Executor) error) error {
+	return b.run(ctx, sqlkit.Write, func(ex sqlkit.Executor) error {
+		if err := remove(ex); err != nil {
+			return err
+		}
+		return sqlkit.Exec(ctx, b.d, ex, parts)
+	})
+}
+
+func (b base) wrap(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sqlkit.ErrGuard) || sqlkit.IsUnique(err):
+		return fmt.Errorf("feedbacksql: %w: %w", b.conflict, err)
+	}
+	return fmt.Errorf("feedbacksql: %w", err)
+}
+
+// Store is a [feedback.Store] on a database. It is safe for concurrent use,
+// unless it is bound to a transaction.
+type Store struct{ base }
+
+var _ feedback.Store = (*Store)(nil)
+
+// New makes a store on a database that the caller opened and closes.
+func New(db *sql.DB, dialect Dialect) (*Store, error) {
+	if db == nil {
+		return nil, fmt.Errorf("feedbacksql: %w: no database", feedback.ErrInvalid)
+	}
+	if err := dialect.Check(); err != nil {
+		return nil, fmt.Errorf("feedbacksql: %w: %w", feedback.ErrInvalid, err)
+	}
+	return &Store{base{db: db, d: dialect, conflict: feedback.ErrConflict}}, nil
+}
+
+// Migrate creates or updates the tables of both stores. Any number of processes
+// may call it at once.
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := sqlkit.Migrate(ctx, s.d, s.db, "feedback", Files()); err != nil {
+		return fmt.Errorf("feedbacksql: %w", err)
+	}
+	return nil
+}
+
+// WithTx is the store inside a transaction of the caller, for
+// [feedback.Collector.WithStore]. Records that it gets by their keys stay locked
+// until the transaction ends. After an error it is of no more use.
+func (s *Store) WithTx(tx *sql.Tx) *Store { return &Store{s.within(tx)} }
+
+// Get implements [feedback.Store].
+func (s *Store) Get(ctx context.Context, keys feedback.Keys) (feedback.Records, error) {
+	var out feedback.Records
+	contacts := make([]string, len(keys.Contacts))
+	for i, id := range keys.Contacts {
+		contacts[i] = string(id)
+	}
+	lock := s.bound != nil
+	err := s.read(ctx, func(ex sqlkit.Executor) (err error) {
+		if out.Contacts, err = contactShelf.find(ctx, s.d, ex, contacts, lock); err != nil {
+			return err
+		}
+		if out.Invitations, err = invitationShelf.find(ctx, s.d, ex, keys.Invitations, lock); err != nil {
+			return err
+		}
+		out.Responses, err = responseShelf.find(ctx, s.d, ex, keys.Responses, lock)
+		return err
+	})
+	if err != nil {
+		return feedback.Records{}, err
+	}
+	return out, nil
+}
+
+// Commit implements [feedback.Store].
+func (s *Store) Commit(ctx context.Context, batch feedback.Batch) error {
+	contacts, err := contactShelf.parts(s.d, batch.Put.Contacts)
+	if err != nil {
+		return s.wrap(err)
+	}
+	invitations, err := invitationShelf.parts(s.d, batch.Put.Invitations)
+	if err != nil {
+		return s.wrap(err)
+	}
+	responses, err := responseShelf.parts(s.d, batch.Put.Responses)
+	if err != nil {
+		return s.wrap(err)
+	}
+	parts := append(append(contacts, invitations...), responses...)
+	return s.write(ctx, parts, func(ex sqlkit.Executor) error {
+		if err := contactShelf.remove(ctx, s.d, ex, batch.Delete.Contacts); err != nil {
+			return err
+		}
+		if err := invitationShelf.remove(ctx, s.d, ex, batch.Delete.Invitations); err != nil {
+			return err
+		}
+		return responseShelf.remove(ctx, s.d, ex, batch.Delete.Responses)
+	})
+}
+
+func limitOf(limit, otherwise int) int {
+	if limit <= 0 {
+		return otherwise
+	}
+	return limit
+}
+
+func queryOf[R any](ctx context.Context, s *Store, shelf *shelf[R], at string, q feedback.Query) (out []R, err error) {
+	filters := spanned(s.d, at, string(q.Customer), q.From, q.To)
+	if q.Survey != "" {
+		filters = append(filters, filter{"survey", "=", q.Survey})
+	}
+	err = s.read(ctx, func(ex sqlkit.Executor) (err error) {
+		out, err = shelf.page(ctx, s.d, ex, at, filters, "", q.After.Time, q.After.ID, limitOf(q.Limit, feedback.DefaultPage))
+		return err
+	})
+	return out, err
+}
+
+// Invitations implements [feedback.Store].
+func (s *Store) Invitations(ctx context.Context, q feedback.Query) ([]feedback.Invitation, error) {
+	return queryOf(ctx, s, invitationShelf, "invited_at", q)
+}
+
+// Responses implements [feedback.Store].
+func (s *Store) Responses(ctx context.Context, q feedback.Query) ([]feedback.Response, error) {
+	return queryOf(ctx, s, responseShelf, "answered_at", q)
+}
+
+// Due implements [feedback.Store].
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) (out []feedback.Invitation, err error) {
+	err = s.read(ctx, func(ex sqlkit.Executor) (err error) {
+		out, err = invitationShelf.page(ctx, s.d, ex, "deadline_at", []filter{{"deadline_at", "<=", s.d.Time(now)}}, "", time.Time{}, "", limit)
+		return err
+	})
+	return out, err
+}
+
+var (
+	invitationShelf = newShelf("feedback_invitation",
+		"survey customer invited_at:timestamptz mode program brand state touchpoint order_number outlet product channel "+
+			"sent_at:timestamptz expires_at:timestamptz answered_at:timestamptz response deadline_at:timestamptz",
+		func(d sqlkit.Dialect, r *feedback.Invitation) (string, []any) {
+			t, o := sqlkit.Text, &r.Occasion
+			return r.ID, []any{
+				r.Survey, string(r.Customer), d.Time(r.Time), r.Mode.String(), t(string(r.Program)), t(r.Brand), t(string(r.State)),
+				t(o.Touchpoint), t(o.Order.Number), t(o.Outlet), t(o.Product), t(o.Channel),
+				d.Time(r.SentAt), d.Time(r.ExpiresAt), d.Time(r.AnsweredAt), t(r.Response), d.Time(r.Deadline()),
+			}
+		}, func(r *feedback.Invitation) *uint64 { return &r.Version })
+	responseShelf = newShelf("feedback_response",
+		"survey customer answered_at:timestamptz mode program brand invitation touchpoint order_number outlet product channel recorded_at:timestamptz",
+		func(d sqlkit.Dialect, r *feedback.Response) (string, []any) {
+			t, o := sqlkit.Text, &r.Occasion
+			return r.ID, []any{
+				r.Survey, string(r.Customer), d.Time(r.Time), r.Mode.String(), t(string(r.Program)), t(r.Brand), t(r.Invitation),
+				t(o.Touchpoint), t(o.Order.Number), t(o.Outlet), t(o.Product), t(o.Channel), d.Time(r.RecordedAt),
+			}
+		}, func(r *feedback.Response) *uint64 { return &r.Version })
+	contactShelf = newShelf("feedback_contact", "",
+		func(_ sqlkit.Dialect, r *feedback.Contact) (string, []any) { return string(r.Customer), nil },
+		func(r *feedback.Contact) *uint64 { return &r.Version })
+)
