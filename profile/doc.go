@@ -17,6 +17,15 @@
 // may therefore split a profile, and a former ID always resolves to where its
 // evidence is now.
 //
+// People decide beside the evidence: [Directory.Link], [Directory.Separate],
+// [Directory.Unlink], [Directory.Retract], [Directory.Release] and their
+// opposites are exact: every profile concerned is what a full fold of what still
+// stands would make it. [Directory.Erase] lasts through replays in any order.
+// [Directory.Explain] says why two identifiers are one customer's, or why not.
+//
 // What happens is told by the change feed ([Directory.Changes]), whose rows
 // carry keys and no payload.
+//
+// A zero [Config] keeps the directory in memory. With a [Store] it lives outside
+// the process, and several processes may share it.
 package profile

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	worlds = flag.Int("worlds", 200, "generated worlds per property")
+	worlds = flag.Int("worlds", 100, "generated worlds per property")
 	seed   = flag.Uint64("seed", 1, "seed of the first generated world")
 )
 
