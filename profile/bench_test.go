@@ -188,3 +188,32 @@ func BenchmarkBareMap(b *testing.B) {
 		})
 	}
 }
+
+// Unlink in a neighborhood of 10,000 evidence records: one profile of 10,000 devices.
+func BenchmarkUnlink(b *testing.B) {
+	d := benchDirectory(b)
+	ctx := b.Context()
+	const n = 10_000
+	keys := make([]profile.EvidenceKey, n)
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range n {
+		r, err := d.Observe(ctx, profile.Event{
+			ID: strconv.Itoa(i), Time: start.Add(time.Duration(i) * time.Minute),
+			Identifiers: []profile.Identifier{{Kind: "phone", Value: "13800138000"}, {Kind: "device", Value: strconv.Itoa(i)}},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		keys[i] = r.Evidence
+	}
+	by := profile.Decision{Actor: "bench"}
+	i := 0
+	done := onCPU(b)
+	for b.Loop() {
+		i = (i + 7919) % n
+		if err := d.Unlink(ctx, keys[i], by); err != nil {
+			b.Fatal(err)
+		}
+	}
+	done()
+}
