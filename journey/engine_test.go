@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +25,7 @@ type desk struct {
 	t      testing.TB
 	store  *journey.Memory
 	now    time.Time
+	mu     sync.Mutex
 	sent   []string // channel template customer, in order
 	answer func(journey.Dispatch) journey.Answer
 	traits profile.Values
@@ -42,6 +45,8 @@ func newDesk(t testing.TB, change func(*journey.Config), journeys ...journey.Sou
 				return a
 			}
 		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
 		d.sent = append(d.sent, strings.TrimSpace(x.Channel+" "+x.Effect.Name+" "+string(x.Effect.Customer)))
 		return journey.Confirm("")
 	}}
@@ -760,6 +765,13 @@ func TestPriorityGoesFirst(t *testing.T) {
 	require.Equal(t, []string{"sms b li"}, d.sent)
 }
 
+// soFar is what was sent, read while Run is at work.
+func (d *desk) soFar() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.sent)
+}
+
 func TestRunInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -771,10 +783,10 @@ func TestRunInABubble(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(59 * time.Minute)
 		synctest.Wait()
-		require.Empty(t, d.sent)
+		require.Empty(t, d.soFar())
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Equal(t, []string{"sms hello li"}, d.sent)
+		require.Equal(t, []string{"sms hello li"}, d.soFar())
 		time.Sleep(30 * 24 * time.Hour)
 		synctest.Wait()
 		require.Equal(t, []string{"=over"}, d.states("li"))
