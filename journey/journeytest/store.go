@@ -178,7 +178,6 @@ func storeRoundTrip(t testing.TB, s journey.Store) {
 	in.Instance.FiredAt, in.Instance.Pending, in.Instance.Zone, in.Instance.Parent, in.Instance.Brand = day0, 1, "Asia/Shanghai", "p", "luna"
 	in.Instance.Fired, in.Instance.BurstAt, in.Instance.Burst = 2, day0, 3
 	ef.Refused, ef.Detail, ef.Attempts, ef.Doubtful, ef.Told = []string{"wechat"}, "no", 1, true, true
-	in.Instance.Fired, in.Instance.BurstAt, in.Instance.Burst = 1, day0, 2
 	row := contact.Row{Zone: "Asia/Tokyo"}.
 		WithConsent(profile.ConsentAct{Purpose: "marketing", Channel: "sms", Granted: true, ExpiresAt: day0}, day0).
 		WithCredit(contact.Credit{ID: "k", Channel: "wechat", Count: 2, ExpiresAt: day0}).
