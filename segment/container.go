@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"time"
 
@@ -25,8 +24,7 @@ const (
 	containerMagic   = "CXSG"
 	containerVersion = 1
 
-	kindAudience byte = 'A'
-	kindEngine   byte = 'E'
+	kindEngine byte = 'E'
 )
 
 // packer writes a container into memory.
@@ -239,13 +237,4 @@ func (u *unpacker) value() profile.Value {
 		u.fail("value")
 	}
 	return profile.Value{}
-}
-
-// readContainer reads a whole container from r.
-func readContainer(r io.Reader, kind byte) (*unpacker, error) {
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("segment: read container: %w", err)
-	}
-	return unpack(b, kind)
 }

@@ -22,7 +22,13 @@
 //
 // # Evaluators
 //
-// The engine evaluates incrementally. [Ruleset] evaluates the data of one
+// The engine evaluates incrementally, and [Engine.Select] over all customers at
+// once, on an index of sets and bit planes that [Engine.Plan] explains. [Ruleset] evaluates the data of one
 // customer, and [Ruleset.Recount] does so by definition, slowly. They agree to
 // the member, and package segmenttest makes each test of a rule ask them all.
+//
+// # Restart
+//
+// With a [Store] an engine survives a restart: [Resume] goes on from the last
+// checkpoint and gives exactly the transitions of an uninterrupted run.
 package segment

@@ -432,7 +432,9 @@ func (e *Engine) Transitions(ctx context.Context, after uint64) iter.Seq2[Transi
 const transitionsPage = 256
 
 // Explain says why the customer is in the segment at t, or not, by the facts
-// that the engine knows. The error matches [ErrUnknownSegment] or
+// that the engine knows; t is not before its clock. Of a count it may know no
+// more than what the rules ask for: of seven orders, where three are asked
+// for, three. The error matches [ErrUnknownSegment] or
 // [ErrUnknownCustomer].
 func (e *Engine) Explain(ctx context.Context, segment string, id profile.ID, t time.Time) (Explanation, error) {
 	if err := ctx.Err(); err != nil {

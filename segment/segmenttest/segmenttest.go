@@ -407,6 +407,9 @@ func (d delivery) run(m *Moment) (out outcome, err error) {
 		return out, err
 	}
 	out.answers = append(out.answers, answer{"after the sweep", view.Contains(customer), nil})
+	def := m.c.definitions[0]
+	all, err := engine.Select(ctx, m.at, segment.Definition{Rule: def.Rule, Zone: def.Zone})
+	out.answers = append(out.answers, answer{"over all customers", err == nil && all.Contains(customer), err})
 	var b strings.Builder
 	entered := false
 	for t, err := range engine.Transitions(ctx, 0) {
