@@ -202,7 +202,7 @@ type cause struct {
 
 // advance brings the clock to now, one due instant after the other.
 func (e *Engine) advance(now int64) {
-	if now <= e.clock {
+	if now < e.clock {
 		return
 	}
 	for {
@@ -210,7 +210,6 @@ func (e *Engine) advance(now int64) {
 		if due > now {
 			break
 		}
-		// A bucket of a wheel may have begun before the clock.
 		e.clock = max(e.clock, due)
 		for len(e.waiting) > 0 && e.waiting[0].at <= e.clock {
 			f := heap.Pop(&e.waiting).(future)

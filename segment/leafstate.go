@@ -79,7 +79,12 @@ func (e *Engine) arm(l *leafState, d uint32, at int64) {
 	}
 }
 
+// file puts a customer into the wheel of a leaf, whose buckets that have begun
+// are opened first: what is next then always lies ahead of the clock.
 func (e *Engine) file(l *leafState, d uint32, at int64) {
+	if l.wheel.open < e.clock>>bucketBits {
+		l.wheel.openUntil(e.clock, func(d uint32) int64 { return e.dueOf(l, d) })
+	}
 	l.wheel.file(at, d)
 	if at < l.alarm {
 		e.alarms.reset(l)
