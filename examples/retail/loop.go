@@ -225,7 +225,7 @@ func (l *loop) pass(ctx context.Context, until time.Time) error {
 func (l *loop) take(ctx context.Context, e profile.Event) error {
 	l.count.deliveries++
 	if e.Name == feed.PhoneReassigned {
-		return nil // a notice about a number, from nobody
+		return l.reassigned(ctx, e)
 	}
 	receipt, err := l.customers.Observe(ctx, e)
 	switch {
@@ -254,6 +254,21 @@ func (l *loop) take(ctx context.Context, e profile.Event) error {
 		}
 	}
 	return l.respond(ctx, e, id)
+}
+
+// reassigned takes the operator's word that a number is another person's as of
+// a day. The notice is from nobody.
+func (l *loop) reassigned(ctx context.Context, e profile.Event) error {
+	number, _ := e.Properties["phone"].Text()
+	asOf, _ := e.Properties["as_of"].Time()
+	err := l.customers.Release(ctx, profile.Identifier{Kind: "phone", Value: number}, asOf, profile.Decision{Actor: "operator", Reason: "reassigned"})
+	if errors.Is(err, profile.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return l.react(ctx)
 }
 
 // react follows the customers' change feed with every package, and the
