@@ -10,7 +10,9 @@ import (
 
 // Store keeps the state of an [Engine]. A Store that passes
 // journeytest.TestStore is correct. It is safe for concurrent use, also by
-// several engines. Times are kept at the microsecond.
+// several engines. Times are kept at the microsecond. Slices and maps in the
+// rows that it gives out may be shared: append to a clipped copy, as the
+// methods of [contact.Row] do.
 type Store interface {
 	// Get reads what a lookup names, as of one moment.
 	Get(ctx context.Context, l Lookup) (Found, error)
