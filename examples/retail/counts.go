@@ -5,11 +5,8 @@ import "time"
 // counts are what the loop itself notes; everything else is asked of the
 // packages at the end.
 type counts struct {
-	deliveries, duplicates, nobody int
-	refusedRedemptions             int
-	lateAnswers                    int
-	reactions                      int
-	cost                           int64
+	deliveries int
+	cost       int64
 }
 
 func later(a, b time.Time) time.Time {

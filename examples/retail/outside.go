@@ -84,7 +84,6 @@ func (l *loop) channel() journey.Port {
 		l.count.cost += d.Cost
 		for _, later := range l.world.React(l.causes[d.Effect.Instance], d.Effect.Category, l.now) {
 			l.scheduled.add(later.At, func(ctx context.Context) error { return l.take(ctx, later.Event) })
-			l.count.reactions++
 		}
 		return journey.Confirm(d.Key)
 	}}

@@ -87,7 +87,6 @@ func (l *loop) record(ctx context.Context, r feedback.Response, value int, text 
 	}
 	r, err := l.surveys.Record(ctx, r)
 	if errors.Is(err, feedback.ErrNotOpen) {
-		l.count.lateAnswers++
 		return nil
 	}
 	if err != nil {

@@ -25,7 +25,7 @@ func Surveys() ([]feedback.Survey, []feedback.Budget) {
 	rated := func(key string, k feedback.Kind) feedback.Question {
 		return feedback.Question{Key: key, Kind: k, Scale: feedback.UsualScale(k)}
 	}
-	return []feedback.Survey{
+	surveys := []feedback.Survey{
 		{
 			Name: PurchaseNPS, Program: feedback.Transactional,
 			Questions: []feedback.Question{rated("recommend", feedback.NPS), why},
@@ -40,7 +40,6 @@ func Surveys() ([]feedback.Survey, []feedback.Budget) {
 			Name: Reviews, Program: feedback.Transactional,
 			Questions: []feedback.Question{rated("stars", feedback.Stars), why},
 		},
-	}, []feedback.Budget{
-		{Name: "twice in thirty days", Limit: 2, Window: 30 * day},
 	}
+	return surveys, []feedback.Budget{{Name: "twice in thirty days", Limit: 2, Window: 30 * day}}
 }
