@@ -1,0 +1,3 @@
+package loyalty
+
+import _ "github.com/jackc/pgx/v5/stdlib"

@@ -1,0 +1,3 @@
+package segment
+
+import _ "github.com/duckdb/duckdb-go/v2"
