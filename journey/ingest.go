@@ -120,7 +120,7 @@ func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string,
 		now = x.Time
 	}
 	u := e.unit(now, &f)
-	u.batch.Input = &InputRow{ID: x.ID, Digest: digest, Customer: x.Customer, At: x.Time}
+	u.input = &InputRow{ID: x.ID, Digest: digest, Customer: x.Customer, At: x.Time}
 	row := u.contact.Row
 	for _, act := range x.Consents {
 		row = row.WithConsent(act, x.Time)
@@ -148,7 +148,7 @@ func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string,
 			return Receipt{}, err
 		}
 		if row.Instance.Seq != seq {
-			u.batch.Input.Instances = append(u.batch.Input.Instances, row.Instance.ID)
+			u.input.Instances = append(u.input.Instances, row.Instance.ID)
 		}
 	}
 	for i, d := range listeners {
@@ -162,7 +162,7 @@ func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string,
 	if err := u.commit(ctx); err != nil {
 		return Receipt{}, err
 	}
-	return Receipt{Instances: u.batch.Input.Instances}, nil
+	return Receipt{Instances: u.input.Instances}, nil
 }
 
 // later is the later of two times: a step never goes back behind the state's entry.
@@ -238,7 +238,7 @@ func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found,
 	}
 	var active []*InstanceRow
 	for _, row := range u.rows[:before] {
-		switch d.meets(&row.Instance, key.Key, slices.Contains(u.batch.Input.Instances, row.Instance.ID)) {
+		switch d.meets(&row.Instance, key.Key, slices.Contains(u.input.Instances, row.Instance.ID)) {
 		case meetsHeard:
 			return nil
 		case meetsActive:
@@ -257,7 +257,7 @@ func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found,
 			u.close(old, restarted(&old.Instance, now))
 		}
 	}
-	u.batch.Input.Instances = append(u.batch.Input.Instances, row.Instance.ID)
+	u.input.Instances = append(u.input.Instances, row.Instance.ID)
 	entry.Run, entry.EnteredAt = row.Instance.Run, now
 	u.batch.Entries = append(u.batch.Entries, entry)
 	return nil

@@ -191,10 +191,10 @@ func (m *Memory) Commit(ctx context.Context, b *Batch) error {
 		m.definitions[row.DefinitionKey] = &row
 		m.defSeq = append(m.defSeq, &row)
 	}
-	if b.Input != nil {
-		m.inputs[b.Input.ID] = copied(b.Input)
-		own := m.of(b.Input.Customer)
-		own.inputs = append(own.inputs, b.Input.ID)
+	for _, row := range b.Inputs {
+		m.inputs[row.ID] = &row
+		own := m.of(row.Customer)
+		own.inputs = append(own.inputs, row.ID)
 	}
 	for _, r := range b.History {
 		own := m.of(r.Customer)
@@ -208,8 +208,10 @@ func (m *Memory) Commit(ctx context.Context, b *Batch) error {
 // conflict checks every version before anything is written.
 func (m *Memory) conflict(b *Batch) error {
 	stale := func(what string) error { return fmt.Errorf("%w: %s", ErrConflict, what) }
-	if b.Input != nil && m.inputs[b.Input.ID] != nil {
-		return stale("input")
+	for _, row := range b.Inputs {
+		if m.inputs[row.ID] != nil {
+			return stale("input")
+		}
 	}
 	for _, row := range b.Instances {
 		if old := m.instances[row.Instance.ID]; old == nil && row.Version != 0 || old != nil && old.Version != row.Version {

@@ -18,8 +18,8 @@ type Store interface {
 	Get(ctx context.Context, l Lookup) (Found, error)
 	// Commit writes a batch whole or not at all. A row is written only if its
 	// stored version is the one given (0 for a row that is not there), and is
-	// then stored with the next version; otherwise, or if the batch's input is
-	// recorded already, nothing is written and the error matches [ErrConflict].
+	// then stored with the next version; otherwise, or if one of the
+	// batch's inputs is recorded already, nothing is written and the error matches [ErrConflict].
 	Commit(ctx context.Context, b *Batch) error
 	// Claim takes up to Limit instances and effects whose Wake is not after Now,
 	// in order of (Wake, instances before effects, higher priority, key), and gives each the Token, Until
@@ -184,7 +184,7 @@ type DefinitionRow struct {
 
 // Batch is what one commit writes.
 type Batch struct {
-	Input       *InputRow
+	Inputs      []InputRow
 	Instances   []InstanceRow
 	Effects     []EffectRow
 	Contacts    []ContactRow

@@ -16,6 +16,7 @@ type unit struct {
 	rows    []*InstanceRow // in a fixed order; those of this commit's making at the end
 	dirty   map[string]bool
 	contact ContactRow
+	input   *InputRow // nil where the commit takes none
 	batch   Batch
 	moves   []Move
 	effects []Effect
@@ -184,6 +185,9 @@ func (u *unit) commit(ctx context.Context) error {
 		}
 		u.batch.Instances = append(u.batch.Instances, *row)
 	}
+	if u.input != nil {
+		u.batch.Inputs = []InputRow{*u.input}
+	}
 	if u.empty() {
 		return nil
 	}
@@ -196,7 +200,7 @@ func (u *unit) commit(ctx context.Context) error {
 
 func (u *unit) empty() bool {
 	b := &u.batch
-	return b.Input == nil && len(b.Erase)+len(b.Instances)+len(b.Effects)+len(b.Contacts)+len(b.Entries)+len(b.History) == 0
+	return len(b.Inputs)+len(b.Erase)+len(b.Instances)+len(b.Effects)+len(b.Contacts)+len(b.Entries)+len(b.History) == 0
 }
 
 // again runs an attempt until it meets no one else's commit.

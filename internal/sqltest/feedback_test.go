@@ -131,7 +131,7 @@ func TestAnOrderAJourneyAndASurveyInOneTransaction(t *testing.T) {
 			tx, err := db.BeginTx(ctx, nil)
 			require.NoError(t, err)
 			inside := journeys.WithTx(tx)
-			half := journey.Batch{Input: &journey.InputRow{ID: "half", Customer: "li", At: spring}, Instances: []journey.InstanceRow{stale}}
+			half := journey.Batch{Inputs: []journey.InputRow{{ID: "half", Customer: "li", At: spring}}, Instances: []journey.InstanceRow{stale}}
 			require.ErrorIs(t, inside.Commit(ctx, &half), journey.ErrConflict)
 			_, err = inside.Get(ctx, journey.Lookup{Input: "half"})
 			require.ErrorIs(t, err, journey.ErrConflict)

@@ -176,7 +176,7 @@ func storeHistory(t *testing.T, seed uint64, s journey.Store) []string {
 				b.Entries = append(b.Entries, entry)
 			}
 			if r.IntN(2) == 0 {
-				b.Input = &journey.InputRow{ID: pick("x", 40), Digest: "d", Customer: customer(), At: now}
+				b.Inputs = []journey.InputRow{{ID: pick("x", 40), Digest: "d", Customer: customer(), At: now}}
 			}
 			for range r.IntN(3) {
 				b.History = append(b.History, journey.Record{

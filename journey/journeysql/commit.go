@@ -100,8 +100,8 @@ func unique(err error, what string) error {
 
 // putEach writes row by row, for SQLite.
 func (s *Store) putEach(ctx context.Context, ex sqlkit.Executor, b *journey.Batch, rows []written, force bool) error {
-	if b.Input != nil {
-		v, err := inputValues(s.dialect, b.Input)
+	for i := range b.Inputs {
+		v, err := inputValues(s.dialect, &b.Inputs[i])
 		if err != nil {
 			return err
 		}
@@ -212,16 +212,16 @@ func commitText(k commitKey) string {
 
 // putAll writes everything at once, for PostgreSQL.
 func (s *Store) putAll(ctx context.Context, ex sqlkit.Executor, b *journey.Batch, rows []written, force bool) error {
-	key := commitKey{force: force, input: b.Input != nil, history: len(b.History) > 0}
+	key := commitKey{force: force, input: len(b.Inputs) > 0, history: len(b.History) > 0}
 	var args []any
 	add := func(t *table, rows [][]any) error {
 		lists, err := sqlkit.Arrays(t.columns, rows)
 		args = append(args, lists...)
 		return err
 	}
-	if b.Input != nil {
-		v, err := inputValues(s.dialect, b.Input)
-		if err := errors.Join(err, add(&inputs, [][]any{v})); err != nil {
+	if key.input {
+		w, err := valuesOf(s.dialect, &inputs, b.Inputs, inputValues)
+		if err := errors.Join(err, add(&inputs, w.rows)); err != nil {
 			return err
 		}
 	}
@@ -268,9 +268,9 @@ func unwritten(err error) bool {
 
 // check compares versions before an erasure takes the rows away.
 func (s *Store) check(ctx context.Context, ex sqlkit.Executor, b *journey.Batch, rows []written) error {
-	if b.Input != nil {
+	for i := range b.Inputs {
 		var n int64
-		err := ex.QueryRowContext(ctx, s.dialect.Bind("SELECT COUNT(*) FROM journey_input WHERE id = $1"), b.Input.ID).Scan(&n)
+		err := ex.QueryRowContext(ctx, s.dialect.Bind("SELECT COUNT(*) FROM journey_input WHERE id = $1"), b.Inputs[i].ID).Scan(&n)
 		switch {
 		case err != nil:
 			return err

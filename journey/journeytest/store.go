@@ -192,7 +192,7 @@ func storeRoundTrip(t testing.TB, s journey.Store) {
 	}
 	def := journey.DefinitionRow{DefinitionKey: journey.DefinitionKey{Journey: "j", Version: "v"}, Current: true, DeployedAt: day0, JSON: []byte(`{"a":1}`)}
 	commit(t, s, journey.Batch{
-		Input: &input, Instances: []journey.InstanceRow{in}, Effects: []journey.EffectRow{ef},
+		Inputs: []journey.InputRow{input}, Instances: []journey.InstanceRow{in}, Effects: []journey.EffectRow{ef},
 		Contacts: []journey.ContactRow{{Customer: "c", Row: row, Former: []profile.ID{"d"}}},
 		Entries:  []journey.EntryRow{entry}, History: []journey.Record{record}, Definitions: []journey.DefinitionRow{def},
 	})
@@ -243,7 +243,7 @@ func storeVersions(t testing.TB, s journey.Store) {
 func storeAtomic(t testing.TB, s journey.Store) {
 	commit(t, s, journey.Batch{Instances: []journey.InstanceRow{instanceRow("old", "c", 1)}})
 	conflict(t, s, "the last row is stale", journey.Batch{
-		Input:     &journey.InputRow{ID: "x", Customer: "c", At: day0},
+		Inputs:    []journey.InputRow{{ID: "x", Customer: "c", At: day0}},
 		Effects:   []journey.EffectRow{effectRow("e", "new", "c", 1, 0)},
 		Contacts:  []journey.ContactRow{{Customer: "c"}},
 		Entries:   []journey.EntryRow{{EntryKey: journey.EntryKey{Journey: "j", Customer: "c"}, EnteredAt: day0}},
@@ -262,11 +262,17 @@ func storeAtomic(t testing.TB, s journey.Store) {
 }
 
 func storeInputOnce(t testing.TB, s journey.Store) {
-	commit(t, s, journey.Batch{Input: &journey.InputRow{ID: "x", Digest: "1", Customer: "c", At: day0}})
+	commit(t, s, journey.Batch{Inputs: []journey.InputRow{{ID: "x", Digest: "1", Customer: "c", At: day0}}})
 	conflict(t, s, "the same input", journey.Batch{
-		Input: &journey.InputRow{ID: "x", Digest: "2", Customer: "d", At: day0}, Instances: []journey.InstanceRow{instanceRow("i", "d", 1)},
+		Inputs: []journey.InputRow{{ID: "x", Digest: "2", Customer: "d", At: day0}}, Instances: []journey.InstanceRow{instanceRow("i", "d", 1)},
 	})
+	conflict(t, s, "the same input among others", journey.Batch{Inputs: []journey.InputRow{{ID: "w", Customer: "d", At: day0}, {ID: "x", Customer: "d", At: day0}}})
 	same(t, "digest", get(t, s, journey.Lookup{Input: "x"}).Input.Digest, "1")
+	if f := get(t, s, journey.Lookup{Input: "w"}); f.Input != nil {
+		t.Fatalf("half of the inputs were recorded: %+v", f.Input)
+	}
+	commit(t, s, journey.Batch{Inputs: []journey.InputRow{{ID: "w", Customer: "d", At: day0}, {ID: "v", Customer: "c", At: day0}}})
+	same(t, "customer", get(t, s, journey.Lookup{Input: "v"}).Input.Customer, "c")
 }
 
 func storeOpen(t testing.TB, s journey.Store) {
@@ -528,7 +534,7 @@ func storeHistory(t testing.TB, s journey.Store) {
 func storeErase(t testing.TB, s journey.Store) {
 	for _, c := range []string{"c", "d", "e"} {
 		commit(t, s, journey.Batch{
-			Input:     &journey.InputRow{ID: "in-" + c, Customer: profile.ID(c), At: day0},
+			Inputs:    []journey.InputRow{{ID: "in-" + c, Customer: profile.ID(c), At: day0}},
 			Instances: []journey.InstanceRow{instanceRow("i-"+c, c, 1)},
 			Effects:   []journey.EffectRow{effectRow("e-"+c, "i-"+c, c, 1, 0)},
 			Contacts:  []journey.ContactRow{{Customer: profile.ID(c)}},
