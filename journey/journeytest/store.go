@@ -272,7 +272,7 @@ func storeInputOnce(t testing.TB, s journey.Store) {
 		t.Fatalf("half of the inputs were recorded: %+v", f.Input)
 	}
 	commit(t, s, journey.Batch{Inputs: []journey.InputRow{{ID: "w", Customer: "d", At: day0}, {ID: "v", Customer: "c", At: day0}}})
-	same(t, "customer", get(t, s, journey.Lookup{Input: "v"}).Input.Customer, "c")
+	same(t, "customer", get(t, s, journey.Lookup{Input: "v"}).Input.Customer, profile.ID("c"))
 }
 
 func storeOpen(t testing.TB, s journey.Store) {
