@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -23,6 +24,7 @@ type MemoryStore struct {
 	changes  []Change
 	tombs    map[Hash]TombstoneRow
 	handed   []HandOver
+	rules    string
 
 	evidenceOf map[ID]map[EvidenceKey]bool
 	namesOf    map[ID]map[Name]bool
@@ -200,11 +202,17 @@ func (s *MemoryStore) Commit(ctx context.Context, b Batch) error {
 		c.Seq = uint64(len(s.changes) + 1)
 		s.changes = append(s.changes, c)
 	}
+	if b.Rules != "" {
+		s.rules = b.Rules
+	}
 	return nil
 }
 
 // fits reports whether every row of the batch is as it was read.
 func (s *MemoryStore) fits(b Batch) bool {
+	if b.Rules != "" && b.FormerRules != s.rules {
+		return false
+	}
 	for _, row := range b.Evidence {
 		if s.evidence[row.Key].Version != row.Version {
 			return false
@@ -350,6 +358,33 @@ func (s *MemoryStore) Scan(ctx context.Context, after ID, limit int) ([]ID, erro
 		i++
 	}
 	return ids[i:min(len(ids), i+limit)], nil
+}
+
+// Rules implements [RulesStore].
+func (s *MemoryStore) Rules(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rules, nil
+}
+
+// Keys implements [RulesStore].
+func (s *MemoryStore) Keys(ctx context.Context, after EvidenceKey, limit int) ([]EvidenceKey, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []EvidenceKey
+	for key := range s.evidence {
+		if bytes.Compare(key[:], after[:]) > 0 {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b EvidenceKey) int { return bytes.Compare(a[:], b[:]) })
+	return keys[:min(len(keys), limit)], nil
 }
 
 // MarshalJSON writes all that is in the store, for those who want to look.

@@ -35,6 +35,20 @@ type Store interface {
 	Scan(ctx context.Context, after ID, limit int) ([]ID, error)
 }
 
+// RulesStore is a [Store] that also remembers under which [Rules] its rows were
+// resolved and can list them all. A directory on one refuses to work under other
+// rules until it is told to [Directory.Reconfigure], which needs it; on a Store
+// that is none, keeping to the same rules is the caller's care.
+type RulesStore interface {
+	Store
+	// Rules reads the document that was last committed as Batch.Rules; it is
+	// empty before the first.
+	Rules(ctx context.Context) (string, error)
+	// Keys reads up to limit keys of evidence after one, in byte order, that of
+	// nobody's profile too.
+	Keys(ctx context.Context, after EvidenceKey, limit int) ([]EvidenceKey, error)
+}
+
 // Query names rows to load.
 type Query struct {
 	// Events by ID, each with the row of its evidence.
@@ -93,6 +107,9 @@ type Batch struct {
 	HandOvers []HandOver
 	// Changes are appended to the feed; their Seq is the Store's to give.
 	Changes []Change
+	// Rules becomes the document of the rules where it is not empty; a document
+	// other than FormerRules by then is an [ErrConflict]. For a [RulesStore].
+	Rules, FormerRules string
 }
 
 // Move makes the evidence and identifiers of one profile another's.

@@ -35,6 +35,7 @@ func TestStore(t *testing.T, open func(testing.TB) profile.Store) {
 		{"a timeline pages by time and ID", timeline},
 		{"the feed is gapless under concurrent writers", feed},
 		{"profiles are scanned in byte order", scan},
+		{"the rules are remembered, and all evidence listed", rules},
 		{"a canceled context leaves nothing", canceled},
 		{"one writer of many wins", race},
 		{"a directory on the Store is one in memory", directory},
@@ -424,6 +425,54 @@ func scan(t *testing.T, s profile.Store) {
 		}
 		equal(t, "scan", want, got)
 	}
+}
+
+// rules is for a Store that is a [profile.RulesStore].
+func rules(t *testing.T, s profile.Store) {
+	r, ok := s.(profile.RulesStore)
+	if !ok {
+		t.Skip("the Store does not remember rules")
+	}
+	ctx := context.Background()
+	holds := func(want string) {
+		t.Helper()
+		got, err := r.Rules(ctx)
+		if err != nil || got != want {
+			t.Fatalf("rules %q, %v, want %q", got, err, want)
+		}
+	}
+	holds("")
+	b := person("A", key(2), name("1"))
+	b.Rules = `{"version":1}`
+	commit(t, s, b)
+	holds(`{"version":1}`)
+	commit(t, s, profile.Batch{Evidence: []profile.EvidenceRow{{Key: key(1)}, {Key: key(3)}}})
+	holds(`{"version":1}`)
+	late := person("B", key(9), name("9"))
+	late.Rules = `{"version":2}`
+	if err := s.Commit(ctx, late); !errors.Is(err, profile.ErrConflict) {
+		t.Fatalf("rules replaced that were not read: %v", err)
+	}
+	late.FormerRules = b.Rules
+	commit(t, s, late)
+	holds(late.Rules)
+
+	var keys []profile.EvidenceKey
+	for {
+		var after profile.EvidenceKey
+		if len(keys) > 0 {
+			after = keys[len(keys)-1]
+		}
+		page, err := r.Keys(ctx, after, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, page...)
+		if len(page) < 3 {
+			break
+		}
+	}
+	equal(t, "keys", []profile.EvidenceKey{key(1), key(2), key(3), key(9)}, keys)
 }
 
 func canceled(t *testing.T, s profile.Store) {
