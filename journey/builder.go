@@ -202,7 +202,9 @@ func (s *StateBuilder) Otherwise() *TransitionBuilder { return s.When(Cond{}) }
 
 // Share leads out at once for a percentage of customers. The shares of a state
 // add up to 100. Which one a customer draws is fixed by a hash of journey, state
-// and customer, so that it stays the same on every visit.
+// and customer, and recorded by the engine: it stays the same on every visit, also
+// in later versions with other shares, as long as the state still leads there. A
+// control group is a share that leads to an end.
 func (s *StateBuilder) Share(percent int) *TransitionBuilder {
 	return s.edge(transitionSpec{Share: percent})
 }

@@ -31,6 +31,7 @@ type Definition struct {
 	entryNeeds Needs
 	listens    map[listen]bool
 	starts     map[listen]bool
+	splits     bool // some state has shares
 	// watchful definitions wait for conditions that any input may fulfil.
 	watchful bool
 }
@@ -235,6 +236,7 @@ func compile(from spec) (*Definition, error) {
 	}
 	for i := range d.states {
 		s := &d.states[i]
+		d.splits = d.splits || len(s.shares) > 0
 		d.watchful = d.watchful || len(s.whens) > 0 && len(s.waits)+len(s.inputs) > 0 || s.spec.Patient && len(s.whens) > 0
 	}
 	d.number()

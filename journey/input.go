@@ -86,8 +86,8 @@ type Facts struct {
 	Checks map[string]bool
 	// Calendars are the user's own, by name; they must be pure functions.
 	Calendars map[string]Calendar
-	// Arms are the branches of splits that the customer drew before, by the
-	// state's name; one that is absent is drawn by hash.
+	// Arms are the branches of this journey's splits that the customer drew before,
+	// by the state's name; one that is absent is drawn by hash, see [Draw].
 	Arms map[string]string
 }
 

@@ -385,6 +385,9 @@ func (m *Memory) erase(id profile.ID) {
 		}
 	}
 	for _, i := range b.history {
+		if m.history[i] == nil { // purged
+			continue
+		}
 		of := m.history[i].Instance
 		m.history[i] = nil
 		if m.byInstance[of] = slices.DeleteFunc(m.byInstance[of], func(j int) bool { return m.history[j] == nil }); len(m.byInstance[of]) == 0 {
@@ -397,6 +400,69 @@ func (m *Memory) erase(id profile.ID) {
 	for _, k := range b.entries {
 		delete(m.entries, k)
 	}
+}
+
+// Purge implements [Store].
+func (m *Memory) Purge(ctx context.Context, p Purge) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	if !p.Ended.IsZero() {
+		gone, effects := map[string]bool{}, map[string][]int{}
+		for _, row := range m.instanceSeq {
+			if row != nil && row.Instance.Status == Ended && row.Instance.Customer != "" && row.Instance.EndedAt.Before(p.Ended) {
+				gone[row.Instance.ID] = true
+			}
+		}
+		for i, row := range m.effectSeq {
+			if row == nil {
+				continue
+			}
+			effects[row.Effect.Instance] = append(effects[row.Effect.Instance], i)
+			if !row.State.Finished() || row.State == Dead {
+				delete(gone, row.Effect.Instance)
+			}
+		}
+		for i, row := range m.instanceSeq {
+			if row == nil || !gone[row.Instance.ID] {
+				continue
+			}
+			if n == max(p.Limit, 1) {
+				return n, nil
+			}
+			n++
+			m.instanceSeq[i] = nil
+			m.forget(row.Instance.ID, effects[row.Instance.ID])
+		}
+	}
+	for id, row := range m.inputs {
+		if n == max(p.Limit, 1) {
+			break
+		}
+		if row.At.Before(p.Inputs) {
+			n++
+			delete(m.inputs, id)
+			own := m.of(row.Customer)
+			own.inputs = slices.DeleteFunc(own.inputs, func(k string) bool { return k == id })
+		}
+	}
+	return n, nil
+}
+
+// forget removes an instance that has ended, with its effects and history.
+func (m *Memory) forget(instance string, effects []int) {
+	delete(m.instances, instance)
+	for _, i := range effects {
+		delete(m.effects, m.effectSeq[i].Effect.Key)
+		m.effectSeq[i] = nil
+	}
+	for _, i := range m.byInstance[instance] {
+		m.history[i] = nil
+	}
+	delete(m.byInstance, instance)
 }
 
 // Claim implements [Store].

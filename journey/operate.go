@@ -40,7 +40,7 @@ func (e *Engine) Redirect(ctx context.Context, instance, state, reason string) e
 		}
 		n := needs.sorted()
 		x := Input{Kind: CallInput, Name: "redirect", Time: u.now, Mode: in.Mode}
-		if x.Facts, err = e.facts(ctx, d, &n, in.Customer, &u.contact.Row, u.now); err != nil {
+		if x.Facts, err = u.facts(ctx, d, &n, in.Customer, u.now); err != nil {
 			return err
 		}
 		r := newRecord(in, OperatorRecord, u.now)

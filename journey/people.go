@@ -13,6 +13,7 @@ type Person struct {
 	Format    int         `json:"format"`
 	Customer  profile.ID  `json:"customer"`
 	Contact   contact.Row `json:"contact"`
+	Arms      []Arm       `json:"arms,omitempty"`
 	Instances []Instance  `json:"instances"`
 	Effects   []Effect    `json:"effects"`
 	History   []Record    `json:"history"`
@@ -25,7 +26,7 @@ func (e *Engine) Export(ctx context.Context, id profile.ID) (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	p.Contact = found.Contact.Row
+	p.Contact, p.Arms = found.Contact.Row, found.Contact.Arms
 	for _, id := range append([]profile.ID{id}, found.Contact.Former...) {
 		if err := e.export(ctx, id, &p); err != nil {
 			return Person{}, err
@@ -71,8 +72,9 @@ func (e *Engine) Erase(ctx context.Context, id profile.ID) error {
 }
 
 // Apply follows a change of the customer directory. Of two merged customers the
-// open instances and the contact row go on under the present ID; history stays
-// under the one that it was written with. Where both were in the same journey with the
+// open instances and the contact row go on under the present ID, and so does what
+// either has drawn in splits, the present ID's first; history stays under the one
+// that it was written with. Where both were in the same journey with the
 // same key and its re-entry rule allows one at a time, the one started first
 // goes on and the other ends. After a split, what is under way stays with the
 // ID that it has. An erasure removes everything. Whether a restriction stops or
@@ -140,9 +142,14 @@ func (e *Engine) merge(ctx context.Context, from, into profile.ID) error {
 		if !slices.Contains(u.contact.Former, from) {
 			u.contact.Former = append(slices.Concat(u.contact.Former, a.Contact.Former), from)
 		}
+		for _, arm := range a.Contact.Arms {
+			if !slices.ContainsFunc(u.contact.Arms, arm.same) {
+				u.contact.drawn(arm)
+			}
+		}
 		u.setContact(b.Contact.Row.Merge(a.Contact.Row))
 		if a.Contact.Version != 0 {
-			a.Contact.Row, a.Contact.Former = contact.Row{}, nil
+			a.Contact.Row, a.Contact.Former, a.Contact.Arms = contact.Row{}, nil, nil
 			u.batch.Contacts = append(u.batch.Contacts, a.Contact)
 		}
 		if err := e.moveEffects(ctx, u, from, into); err != nil {

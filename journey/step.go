@@ -2,7 +2,6 @@ package journey
 
 import (
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"strconv"
 	"time"
@@ -447,21 +446,6 @@ func (r *run) onward(in *Instance, x *Input, s *state) (*edge, error) {
 		}
 	}
 	return &s.shares[len(s.shares)-1], nil
-}
-
-// Draw is the point from 0 to 9999 at which a customer stands in a split: a
-// hash of journey, state and customer. A share of n percent takes the next
-// n × 100 points in the order of declaration.
-func Draw(journey, state string, customer profile.ID) int {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(journey + "\x00" + state + "\x00" + string(customer)))
-	x := h.Sum64()
-	x ^= x >> 33 // finalizer of MurmurHash3, public domain: spreads short keys
-	x *= 0xff51afd7ed558ccd
-	x ^= x >> 33
-	x *= 0xc4ceb9fe1a85ec53
-	x ^= x >> 33
-	return int(x % 10000)
 }
 
 // close ends an instance in a final state once its effects are finished.

@@ -32,6 +32,22 @@ type Store interface {
 	// for history is the order of writing. A row that is there all the time is
 	// listed once, whatever is written between pages.
 	Page(ctx context.Context, q Query) (Page, error)
+	// Purge removes up to Limit rows that are over by the times given, each
+	// instance whole with its effects and history, and returns how many instances
+	// and inputs these were; fewer than Limit means that nothing is left to remove.
+	Purge(ctx context.Context, p Purge) (int, error)
+}
+
+// Purge says what [Store.Purge] may remove; zero times remove nothing of the kind.
+type Purge struct {
+	// Ended removes instances that ended before, and have no effect that is
+	// pending, leased, uncertain or dead.
+	Ended time.Time
+	// Inputs removes records of inputs whose Time is before: the same input given
+	// again is then a new one.
+	Inputs time.Time
+	// Limit is the greatest number of instances and inputs; at least 1.
+	Limit int
 }
 
 // Lookup names rows for [Store.Get]; empty fields ask for nothing.
@@ -143,6 +159,17 @@ type ContactRow struct {
 	// Former are customers that were merged into this one; some of their rows
 	// stay under the ID that they were written with.
 	Former []profile.ID
+	// Arms are the branches of splits that the customer has drawn, each state of a
+	// journey once.
+	Arms []Arm
+}
+
+// Arm is a branch of a split that a customer has drawn: the state that splits and
+// the one that the branch leads to.
+type Arm struct {
+	Journey string `json:"journey"`
+	State   string `json:"state"`
+	To      string `json:"to"`
 }
 
 // EntryKey names a customer's entries into a journey with one correlation key.

@@ -3,6 +3,7 @@ package journey
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cxkit/cxkit/journey/contact"
@@ -62,7 +63,7 @@ func (u *unit) step(ctx context.Context, row *InstanceRow, x Input, at time.Time
 	if err != nil {
 		return err
 	}
-	if x.Facts, err = u.e.facts(ctx, d, d.Needs(in), in.Customer, &u.contact.Row, at); err != nil {
+	if x.Facts, err = u.facts(ctx, d, d.Needs(in), in.Customer, at); err != nil {
 		return err
 	}
 	u.moves, u.effects = u.moves[:0], u.effects[:0]
@@ -78,10 +79,17 @@ func (u *unit) step(ctx context.Context, row *InstanceRow, x Input, at time.Time
 	return u.after(ctx, d, row, &x, at, effects)
 }
 
+// facts asks the world, and recalls what the customer has drawn.
+func (u *unit) facts(ctx context.Context, d *Definition, n *Needs, customer profile.ID, at time.Time) (Facts, error) {
+	f, err := u.e.facts(ctx, d, n, customer, &u.contact.Row, at)
+	f.Arms = u.contact.arms(d)
+	return f, err
+}
+
 // start starts an instance if the input is an entry that admits the customer.
 func (u *unit) start(ctx context.Context, d *Definition, in Instance, x Input, at time.Time) (*InstanceRow, error) {
 	var err error
-	if x.Facts, err = u.e.facts(ctx, d, d.Needs(&in), x.Customer, &u.contact.Row, at); err != nil {
+	if x.Facts, err = u.facts(ctx, d, d.Needs(&in), x.Customer, at); err != nil {
 		return nil, err
 	}
 	u.moves, u.effects = u.moves[:0], u.effects[:0]
@@ -102,6 +110,9 @@ func (u *unit) after(ctx context.Context, d *Definition, row *InstanceRow, x *In
 	u.touch(row)
 	for _, m := range u.moves {
 		u.batch.History = append(u.batch.History, movedRecord(d, in, m, x, at))
+		if d.edges[m.Edge].spec.Share > 0 && u.contact.drawn(Arm{d.Name(), m.From, m.To}) {
+			u.putContact()
+		}
 	}
 	var withheld []Effect
 	for _, f := range effects {
@@ -171,7 +182,16 @@ func (u *unit) giveUp(row *InstanceRow, now time.Time, cause error) {
 // setContact writes the contact row.
 func (u *unit) setContact(row contact.Row) {
 	u.contact.Row = row
-	u.batch.Contacts = []ContactRow{u.contact}
+	u.putContact()
+}
+
+func (u *unit) putContact() {
+	i := slices.IndexFunc(u.batch.Contacts, func(c ContactRow) bool { return c.Customer == u.contact.Customer })
+	if i < 0 {
+		u.batch.Contacts = append(u.batch.Contacts, u.contact)
+		return
+	}
+	u.batch.Contacts[i] = u.contact
 }
 
 // commit writes everything.

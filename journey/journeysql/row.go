@@ -334,6 +334,7 @@ func contactValues(d sqlkit.Dialect, row *journey.ContactRow) ([]any, error) {
 	list(&w, row.Row.Follows)
 	list(&w, row.Row.Sent)
 	list(&w, row.Former)
+	list(&w, row.Arms)
 	w.int(int64(row.Version + 1))
 	return w.values, w.err
 }
@@ -347,6 +348,7 @@ func (r *reader) contact() journey.ContactRow {
 	r.json(&row.Row.Follows)
 	r.json(&row.Row.Sent)
 	r.json(&row.Former)
+	r.json(&row.Arms)
 	row.Version = uint64(r.int())
 	return row
 }

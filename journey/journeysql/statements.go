@@ -20,6 +20,7 @@ type statements struct {
 	addMove  string // a line of history that is about no effect
 	addLine  string
 	erase    []string // by customer, on SQLite claims first
+	purge    []string // by instance
 	next     string
 
 	lockCustomers string
@@ -51,6 +52,7 @@ func newStatements(d sqlkit.Dialect) *statements {
 	for _, t := range []*table{&instances, &effects, &history, &contacts, &entries, &inputs} {
 		s.erase = append(s.erase, "DELETE FROM "+t.name+" WHERE "+d.Any("customer", 1))
 	}
+	s.purge = purgeTexts(d)
 	if d == sqlkit.SQLite {
 		s.claimSQLite()
 	} else {

@@ -44,7 +44,7 @@ var (
 			"cost:i passed:j detail row_version:i wake_at:t token attempts:i"), 1, []string{"customer", "journey", "instance"}, "effect",
 	}
 	contacts = table{
-		"journey_contact", columns("customer zone restricted:i consents:j credits:j replies:j follows:j sent:j former:j row_version:i"),
+		"journey_contact", columns("customer zone restricted:i consents:j credits:j replies:j follows:j sent:j former:j arms:j row_version:i"),
 		1, nil, "",
 	}
 	entries     = table{"journey_entry", columns("customer journey key run:i entered_at:t row_version:i"), 3, nil, ""}

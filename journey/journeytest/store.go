@@ -45,6 +45,7 @@ var storeCases = []storeCase{
 	{"filters let through what they name", storeFilters},
 	{"history keeps the order of writing", storeHistory},
 	{"an erased customer is gone from every listing", storeErase},
+	{"what is over is purged, and nothing else", storePurge},
 	{"a customer's rows can move to another", storeMove},
 	{"one definition is current", storeDefinitions},
 	{"of concurrent writers one wins", storeConcurrentWrites},
@@ -193,7 +194,7 @@ func storeRoundTrip(t testing.TB, s journey.Store) {
 	def := journey.DefinitionRow{DefinitionKey: journey.DefinitionKey{Journey: "j", Version: "v"}, Current: true, DeployedAt: day0, JSON: []byte(`{"a":1}`)}
 	commit(t, s, journey.Batch{
 		Inputs: []journey.InputRow{input}, Instances: []journey.InstanceRow{in}, Effects: []journey.EffectRow{ef},
-		Contacts: []journey.ContactRow{{Customer: "c", Row: row, Former: []profile.ID{"d"}}},
+		Contacts: []journey.ContactRow{{Customer: "c", Row: row, Former: []profile.ID{"d"}, Arms: []journey.Arm{{Journey: "j", State: "split", To: "left"}}}},
 		Entries:  []journey.EntryRow{entry}, History: []journey.Record{record}, Definitions: []journey.DefinitionRow{def},
 	})
 	in.Version, ef.Version, entry.Version, def.RowVersion = 1, 1, 1, 1
@@ -205,7 +206,9 @@ func storeRoundTrip(t testing.TB, s journey.Store) {
 	same(t, "instance", *f.Instance, in)
 	same(t, "open instances", f.Instances, []journey.InstanceRow{in})
 	same(t, "effect", *f.Effect, ef)
-	same(t, "contact", f.Contact, journey.ContactRow{Customer: "c", Version: 1, Row: row, Former: []profile.ID{"d"}})
+	same(t, "contact", f.Contact, journey.ContactRow{
+		Customer: "c", Version: 1, Row: row, Former: []profile.ID{"d"}, Arms: []journey.Arm{{Journey: "j", State: "split", To: "left"}},
+	})
 	same(t, "entries", f.Entries, []journey.EntryRow{entry})
 	same(t, "input", *f.Input, input)
 	same(t, "definition", *f.Definition, def)
@@ -565,6 +568,86 @@ func storeErase(t testing.TB, s journey.Store) {
 	same(t, "claims", names(claimDue(t, s, day0.Add(9*time.Hour), 10)), []string{"i-e", "e-e"})
 	// An erased customer may come back.
 	commit(t, s, journey.Batch{Instances: []journey.InstanceRow{instanceRow("i-c", "c", 1)}, Contacts: []journey.ContactRow{{Customer: "c"}}})
+}
+
+func storePurge(t testing.TB, s journey.Store) {
+	ctx := context.Background()
+	at := func(days int) time.Time { return day0.Add(time.Duration(days) * 24 * time.Hour) }
+	// Instances that ended a day apart; what became of their only effect; "open" has not ended.
+	for i, c := range []struct {
+		id    string
+		state journey.EffectState
+	}{
+		{"i0", journey.Confirmed},
+		{"i1", journey.Uncertain},
+		{"i2", journey.Suppressed},
+		{"i3", journey.Dead},
+		{"i4", journey.Rejected},
+		{"i5", journey.Confirmed},
+		{"i6", journey.Pending},
+		{"i7", journey.Leased},
+		{"open", journey.Confirmed},
+	} {
+		in, ef := instanceRow(c.id, "c", 1), effectRow("e-"+c.id, c.id, "c", 1, 0)
+		if c.id != "open" {
+			in.Instance.Status, in.Instance.EndedAt, in.Instance.Due, in.Wake = journey.Ended, at(i), time.Time{}, time.Time{}
+		}
+		if ef.State = c.state; ef.State != journey.Pending && ef.State != journey.Leased {
+			ef.Wake = time.Time{}
+		}
+		commit(t, s, journey.Batch{
+			Inputs:    []journey.InputRow{{ID: "in-" + c.id, Customer: "c", At: at(i)}},
+			Instances: []journey.InstanceRow{in}, Effects: []journey.EffectRow{ef},
+			Entries: []journey.EntryRow{{EntryKey: journey.EntryKey{Journey: "j", Customer: "c", Key: c.id}, EnteredAt: at(i)}},
+			History: []journey.Record{{Instance: c.id, Journey: "j", Customer: "c", At: at(i), Kind: journey.MovedRecord}},
+		})
+	}
+	purge := func(p journey.Purge, want int) {
+		t.Helper()
+		n, err := s.Purge(ctx, p)
+		if err != nil || n != want {
+			t.Fatalf("purged %d: %v, want %d", n, err, want)
+		}
+	}
+	there := func(want ...string) {
+		t.Helper()
+		slices.Sort(want)
+		var instances, effects, lines []string
+		for _, row := range list(t, s, journey.Query{}).Instances {
+			instances = append(instances, row.Instance.ID)
+		}
+		for _, row := range list(t, s, journey.Query{Kind: journey.EffectPage}).Effects {
+			effects = append(effects, row.Effect.Instance)
+		}
+		for _, r := range list(t, s, journey.Query{Kind: journey.HistoryPage, Customer: "c"}).History {
+			lines = append(lines, r.Instance)
+		}
+		for what, got := range map[string][]string{"instances": instances, "effects": effects, "history": lines} {
+			slices.Sort(got)
+			same(t, what, got, want)
+		}
+	}
+	purge(journey.Purge{Limit: 10}, 0)
+	purge(journey.Purge{Ended: at(5), Limit: 2}, 2)
+	purge(journey.Purge{Ended: at(5), Limit: 10}, 1)
+	there("i1", "i3", "i5", "i6", "i7", "open")
+	purge(journey.Purge{Ended: at(100), Inputs: at(2), Limit: 2}, 2)
+	purge(journey.Purge{Ended: at(100), Inputs: at(2), Limit: 2}, 1)
+	purge(journey.Purge{Ended: at(100), Inputs: at(2), Limit: 2}, 0)
+	there("i1", "i3", "i6", "i7", "open")
+	for i, id := range []string{"in-i0", "in-i1", "in-i2", "in-open"} {
+		if found := get(t, s, journey.Lookup{Input: id}).Input != nil; found != (i > 1) {
+			t.Fatalf("%s is there: %t", id, found)
+		}
+	}
+	entry := journey.EntryKey{Journey: "j", Customer: "c", Key: "i0"}
+	if len(get(t, s, journey.Lookup{Customer: "c", Entries: []journey.EntryKey{entry}}).Entries) != 1 {
+		t.Fatalf("the entry of a purged instance is gone")
+	}
+	same(t, "claims", names(claimDue(t, s, at(1000), 10)), []string{"open", "e-i6", "e-i7"})
+	// What is left of the customer can be erased.
+	commit(t, s, journey.Batch{Erase: []profile.ID{"c"}})
+	there()
 }
 
 func storeMove(t testing.TB, s journey.Store) {

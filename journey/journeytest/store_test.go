@@ -59,6 +59,7 @@ type broken struct {
 	claim  func(*journey.Memory, journey.Claim) ([]journey.Due, error)
 	page   func(*journey.Memory, journey.Query) (journey.Page, error)
 	next   func(*journey.Memory) (time.Time, error)
+	purge  func(*journey.Memory, journey.Purge) (int, error)
 }
 
 func (b *broken) Commit(ctx context.Context, x *journey.Batch) error {
@@ -94,6 +95,13 @@ func (b *broken) Next(ctx context.Context) (time.Time, error) {
 		return b.next(b.Memory)
 	}
 	return b.Memory.Next(ctx)
+}
+
+func (b *broken) Purge(ctx context.Context, p journey.Purge) (int, error) {
+	if b.purge != nil && ctx.Err() == nil {
+		return b.purge(b.Memory, p)
+	}
+	return b.Memory.Purge(ctx, p)
 }
 
 // The suite has to find these faults.
@@ -173,6 +181,20 @@ func TestTheSuiteCatchesBrokenStores(t *testing.T) {
 				err = m.Commit(ctx, &journey.Batch{History: kept})
 			}
 			return err
+		}},
+		"a purge takes what somebody has to look at": {purge: func(m *journey.Memory, p journey.Purge) (int, error) {
+			page, _ := m.Page(ctx, journey.Query{Kind: journey.EffectPage, Limit: 100})
+			var settled []journey.EffectRow
+			for _, row := range page.Effects {
+				if row.State == journey.Uncertain {
+					row.State = journey.Confirmed
+					settled = append(settled, row)
+				}
+			}
+			if err := m.Commit(ctx, &journey.Batch{Effects: settled}); err != nil {
+				return 0, err
+			}
+			return m.Purge(ctx, p)
 		}},
 		"next is stale": {next: func(m *journey.Memory) (time.Time, error) {
 			next, err := m.Next(ctx)

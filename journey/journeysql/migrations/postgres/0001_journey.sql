@@ -145,6 +145,8 @@ CREATE TABLE journey_contact (
 	sent        JSONB,
 	-- customers that were merged into this one
 	former      JSONB,
+	-- branches of splits that the customer has drawn
+	arms        JSONB,
 	row_version BIGINT NOT NULL
 );
 

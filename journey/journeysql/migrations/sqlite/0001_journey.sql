@@ -160,6 +160,8 @@ CREATE TABLE journey_contact (
 	sent        TEXT,
 	-- customers that were merged into this one
 	former      TEXT,
+	-- branches of splits that the customer has drawn
+	arms        TEXT,
 	row_version INTEGER NOT NULL
 );
 
