@@ -390,6 +390,7 @@ func (e *Engine) replace(d uint32, r *Record, why cause) {
 	}
 	e.fill(d, past, e.series)
 	for _, l := range e.leaves {
+		l.armed.set(d, false) // what is due may be due sooner now
 		e.look(l, d)
 	}
 }

@@ -15,9 +15,9 @@ type leafState struct {
 	users   []*segmentState
 
 	// wheel says whom to look at again when. For a leaf that counts up to one
-	// number, armed has those who are in it: their instant can only become
-	// later, and is computed when the time comes. For others due has it, 0 for
-	// none.
+	// number, armed has those who are in it early enough: their instant can only
+	// become later, and is computed when the time comes. What makes it sooner, a
+	// customer read anew, disarms. For others due has it, 0 for none.
 	wheel wheel
 	armed bitmap
 	due   paged[int64]
@@ -185,6 +185,7 @@ func (e *Engine) ring(l *leafState) {
 // unlook forgets what a leaf knows of a customer who is gone.
 func (l *leafState) unlook(d uint32) {
 	l.flipped.set(d, false)
+	l.armed.set(d, false)
 	if l.due.get(d) != 0 {
 		*l.due.at(d) = 0
 	}
