@@ -335,11 +335,9 @@ func (e *Engine) admit(id profile.ID) uint32 {
 
 // take counts an event that has happened.
 func (e *Engine) take(d uint32, ev *profile.Event) {
-	for _, col := range e.byEvent[ev.Name] {
-		if at, v, ok := col.stream.take(ev); ok {
-			col.add(d, at, v)
-			e.lookAll(col.leaves, d)
-		}
+	e.count(e.byEvent[ev.Name], d, ev)
+	if len(ev.Relations) > 0 && ev.Name != "" {
+		e.count(e.byEvent[""], d, ev)
 	}
 	if e.orders == nil {
 		return
@@ -353,6 +351,16 @@ func (e *Engine) take(d uint32, ev *profile.Event) {
 		book.add(f)
 		for _, col := range e.byOrder {
 			col.set(d, col.stream.runOf(nil, book.stretches()))
+			e.lookAll(col.leaves, d)
+		}
+	}
+}
+
+// count adds an event to the streams that it is a fact of.
+func (e *Engine) count(cols []*seriesColumn, d uint32, ev *profile.Event) {
+	for _, col := range cols {
+		if at, v, ok := col.stream.take(ev); ok {
+			col.add(d, at, v)
 			e.lookAll(col.leaves, d)
 		}
 	}

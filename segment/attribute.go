@@ -103,12 +103,39 @@ func (a Attribute) Anniversary(days int) Rule {
 	return Rule{&node{kind: nodeDate, attr: a.name, date: dateTest{kind: dateAnniversary, days: days}}}
 }
 
+// Calendar tells when yearly days of another calendar recur, such as birthdays
+// by the Chinese lunar calendar. The function gives the days on which a value,
+// as the attribute holds it, recurs in a Gregorian year: none, one or several,
+// of whose times only the dates count. A value that it cannot read recurs in no
+// year. It must be pure and may be called concurrently. The name stands for it
+// as that of a function does in [Func].
+type Calendar struct{ days *calendarDays }
+
+type calendarDays struct {
+	name string
+	in   func(v profile.Value, year int) []time.Time
+}
+
+// NewCalendar makes a calendar of the caller's.
+func NewCalendar(name string, days func(v profile.Value, year int) []time.Time) Calendar {
+	return Calendar{&calendarDays{name, days}}
+}
+
+// AnniversaryBy is [Attribute.Anniversary] by another calendar. Every day that
+// the calendar gives counts; those more than 60 years ahead are not foreseen.
+func (a Attribute) AnniversaryBy(c Calendar, days int) Rule {
+	return Rule{&node{kind: nodeDate, attr: a.name, date: dateTest{kind: dateAnniversary, days: days, calendar: c.days, foreign: true}}}
+}
+
 // dateTest relates a date to the instant of evaluation.
 type dateTest struct {
 	kind   dateKind
 	window Window // within
 	span   int64  // ahead
 	days   int    // anniversary
+	// foreign anniversaries are by a calendar of the caller's.
+	foreign  bool
+	calendar *calendarDays
 }
 
 type dateKind uint8
@@ -118,6 +145,8 @@ const (
 	dateAhead
 	dateAnniversary
 )
+
+var dateNames = [...]string{"", "within", "ahead", "anniversary"}
 
 // maxAnniversaryDays keeps the run-up to one anniversary apart from the last.
 const maxAnniversaryDays = 300
@@ -130,6 +159,8 @@ func (d dateTest) check() string {
 		return fmt.Sprintf("a time ahead must be positive, at most %d days", maxDays)
 	case d.kind == dateAnniversary && (d.days < 0 || d.days > maxAnniversaryDays):
 		return fmt.Sprintf("the days before an anniversary are 0 to %d", maxAnniversaryDays)
+	case d.foreign && (d.calendar == nil || d.calendar.name == "" || d.calendar.in == nil):
+		return "a calendar needs a name and a function"
 	}
 	return ""
 }
@@ -141,16 +172,23 @@ func (d dateTest) String() string {
 	case dateAhead:
 		return "in the next " + spanText(d.span)
 	}
-	if d.days == 0 {
-		return "anniversary today"
+	by := ""
+	if d.foreign {
+		by = " by calendar " + d.calendar.name
 	}
-	return fmt.Sprintf("anniversary in the next %d days", d.days)
+	if d.days == 0 {
+		return "anniversary" + by + " today"
+	}
+	return fmt.Sprintf("anniversary%s in the next %d days", by, d.days)
 }
 
 // at evaluates the test for value v at t. until is the next instant after t at
 // which the answer may be another, or never.
 func (d dateTest) at(c clocks, v profile.Value, t int64) (holds bool, until int64) {
-	if d.kind == dateAnniversary {
+	switch {
+	case d.foreign:
+		return d.calendar.anniversary(c, v, d.days, t)
+	case d.kind == dateAnniversary:
 		return anniversary(c, v, d.days, t)
 	}
 	at, ok := v.Time()
@@ -193,6 +231,34 @@ func anniversary(c clocks, v profile.Value, days int, t int64) (holds bool, unti
 		}
 		return true, end
 	}
+}
+
+// calendarYears is how far ahead days of a calendar are looked for: a leap month
+// comes back within a few decades.
+const calendarYears = 60
+
+// anniversary finds the day of v around t.
+func (k *calendarDays) anniversary(c clocks, v profile.Value, days int, t int64) (holds bool, until int64) {
+	if v.IsZero() {
+		return false, never
+	}
+	until = never
+	today := c.day(t).year
+	for year := today; year <= today+calendarYears && until == never; year++ {
+		for _, day := range k.in(v, year) {
+			d := date{day.Year(), day.Month(), day.Day()}
+			end := c.start(d.add(1))
+			if d.year != year || end <= t {
+				continue
+			}
+			begin := c.start(d.add(-days))
+			if begin <= t {
+				return true, end
+			}
+			until = min(until, begin)
+		}
+	}
+	return false, until
 }
 
 func leap(year int) bool { return year%4 == 0 && (year%100 != 0 || year%400 == 0) }

@@ -22,7 +22,11 @@ const (
 	sourceEvents source = iota + 1
 	sourceOrders
 	sourceNetOrders
+	sourceRelations // what events report of relations
 )
+
+// ofOrders reports whether facts come of folded orders, else of single events.
+func (s source) ofOrders() bool { return s == sourceOrders || s == sourceNetOrders }
 
 // Events is the events of that name, each as often as it happened. An event
 // counts at its own time, however late it arrives.
@@ -182,12 +186,12 @@ func (b Behavior) check(path string) error {
 		return fmt.Errorf("%w: %s: %s", ErrRule, path, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case b.source < sourceEvents || b.source > sourceNetOrders:
+	case b.source != sourceEvents && !b.source.ofOrders():
 		return wrong("no behavior")
 	case b.source == sourceEvents && b.event == "":
 		return wrong("events need a name")
 	case b.window.err != "":
-		return wrong("%s", b.window.err)
+		return fmt.Errorf("%w: %s.within: %s", ErrRule, path, b.window.err)
 	}
 	if b.where == nil {
 		return nil
@@ -218,7 +222,7 @@ func (m Measure) check(path string) error {
 	if m.agg != aggCount && m.property == "" {
 		return fmt.Errorf("%w: %s: %s needs a property", ErrRule, path, aggregateNames[m.agg])
 	}
-	return m.of.check(path)
+	return m.of.check(path + "." + aggregateNames[m.agg])
 }
 
 // subject says what is counted, without the window: `order.paid where …`.

@@ -29,6 +29,14 @@ type stream struct {
 	property string // empty: only the times matter
 }
 
+// feed is the name of the events that the stream is of, empty where it is of all.
+func (s *stream) feed() string {
+	if s.source == sourceRelations {
+		return ""
+	}
+	return s.event
+}
+
 // expr is a node of a rule made ready: a combination or a leaf.
 type expr struct {
 	kind nodeKind // all, any, not; 0 for a leaf
@@ -120,8 +128,11 @@ func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf 
 		needs = append(needs, known[name])
 		b.WriteString(known[name].hash)
 	}
-	if n.kind == nodeFunc {
+	switch { // what is called by name is the caller's, and may be another one
+	case n.kind == nodeFunc:
 		b.WriteString(strconv.Quote(fmt.Sprintf("%p", n.fn)))
+	case n.date.foreign:
+		b.WriteString(strconv.Quote(fmt.Sprintf("%p", n.date.calendar)))
 	}
 	key := b.String()
 	l := c.leaves[key]
@@ -137,6 +148,8 @@ func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf 
 			l.of = []*stream{c.stream(n.first, "")}
 		case nodeSequence:
 			l.of = []*stream{c.stream(n.first, ""), c.stream(n.next, "")}
+		case nodeRelation:
+			l.of = []*stream{c.stream(n.relation.stream(), "acts")}
 		case nodeFunc:
 			for _, name := range n.fn.measures {
 				m := n.fn.deps.Measures[name]

@@ -87,7 +87,7 @@ func (e *Engine) pack() ([]byte, error) {
 	p.section(sectionSeries, func(p *packer) {
 		var cols []*seriesColumn
 		for _, col := range e.series {
-			if col != nil && col.stream.source == sourceEvents && len(col.leaves) > 0 {
+			if col != nil && !col.stream.source.ofOrders() && len(col.leaves) > 0 {
 				cols = append(cols, col)
 			}
 		}
@@ -362,7 +362,7 @@ func (e *Engine) restore(definitions []*compiled, loaded needs) error {
 			n.attrs[i] = loaded.attrs[at]
 		}
 		for i, col := range n.series {
-			if col.stream.source != sourceEvents {
+			if col.stream.source.ofOrders() {
 				books := n.orders
 				if books == nil {
 					books = e.orders

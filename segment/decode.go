@@ -54,7 +54,8 @@ func (r *Rule) UnmarshalJSON(b []byte) error {
 }
 
 // ParseDefinition reads the JSON form of a definition. Functions are taken by
-// name from those given, as [Func] made them. An unknown field or function, a
+// name from those given, as [Func] made them, calendars from rules as
+// [Attribute.AnniversaryBy] made them, of any attribute. An unknown field or function, a
 // missing or surplus value, is an error that matches [ErrRule] or
 // [ErrDefinition] and gives the path to the place.
 func ParseDefinition(b []byte, functions ...Rule) (Definition, error) {
@@ -96,17 +97,21 @@ func ParseRule(b []byte, functions ...Rule) (Rule, error) {
 // parser keeps the first error.
 type parser struct {
 	functions map[string]*goFunc
+	calendars map[string]*calendarDays
 	err       error
 }
 
 func newParser(functions []Rule) *parser {
-	p := &parser{functions: map[string]*goFunc{}}
-	for _, f := range functions {
-		if f.n == nil || f.n.kind != nodeFunc {
-			p.fail("functions", "only what Func made is a function")
-			continue
+	p := &parser{functions: map[string]*goFunc{}, calendars: map[string]*calendarDays{}}
+	for i, f := range functions {
+		switch {
+		case f.n != nil && f.n.kind == nodeFunc:
+			p.functions[f.n.fn.name] = f.n.fn
+		case f.n != nil && f.n.date.foreign && f.n.date.calendar != nil:
+			p.calendars[f.n.date.calendar.name] = f.n.date.calendar
+		default:
+			p.fail(fmt.Sprintf("functions[%d]", i), "not what Func or AnniversaryBy made")
 		}
-		p.functions[f.n.fn.name] = f.n.fn
 	}
 	return p
 }
@@ -278,6 +283,8 @@ func (p *parser) rule(path string, b []byte, depth int) *node {
 		if n.fn = p.functions[name]; n.fn == nil {
 			p.fail(path+".func", "function %q is not among those given", name)
 		}
+	case o.has("related"):
+		p.relation(o, n)
 	case o.has("attr"):
 		p.attribute(o, n)
 	case o.has("sequence"):
@@ -315,9 +322,44 @@ func (p *parser) attribute(o *object, n *node) {
 	case o.has("anniversary"):
 		n.kind, n.date.kind = nodeDate, dateAnniversary
 		n.date.days, _ = o.number("anniversary")
+		if name, ok := o.text("calendar"); ok {
+			n.date.foreign, n.date.calendar = true, p.calendars[name]
+			if n.date.calendar == nil {
+				p.fail(o.path+".calendar", "calendar %q is not among those given", name)
+			}
+		}
 	default:
 		n.pred = o.predicate()
 	}
+}
+
+func (p *parser) relation(o *object, n *node) {
+	kind, _ := o.text("related")
+	r := Related(kind)
+	if raw, ok := o.take("one_at_a_time"); ok {
+		if json.Unmarshal(raw, &r.single) != nil || string(raw) == "null" {
+			p.fail(o.path+".one_at_a_time", "true or false")
+		}
+	}
+	switch {
+	case o.has("to"):
+		raw, _ := o.take("to")
+		var parties []string
+		for i, v := range p.list(o.path+".to", raw) {
+			party, ok := p.value(fmt.Sprintf("%s.to[%d]", o.path, i), v).Text()
+			if !ok {
+				p.fail(fmt.Sprintf("%s.to[%d]", o.path, i), "a party is a text")
+			}
+			parties = append(parties, party)
+		}
+		n.relation = r.To(parties...).n.relation
+	case o.has("under"):
+		prefix, _ := o.text("under")
+		n.relation = r.Under(prefix).n.relation
+	default:
+		n.relation = r.Exists().n.relation
+	}
+	n.kind = nodeRelation
 }
 
 func (p *parser) measure(o *object, n *node, depth int) {

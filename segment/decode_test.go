@@ -61,7 +61,7 @@ func functionsOf(r Rule) []Rule {
 	var out []Rule
 	var walk func(n *node)
 	walk = func(n *node) {
-		if n.kind == nodeFunc {
+		if n.kind == nodeFunc || n.date.foreign {
 			out = append(out, Rule{n})
 		}
 		for _, k := range n.kids {
@@ -78,22 +78,30 @@ func TestParseErrorsNameThePlace(t *testing.T) {
 		`{"not":{"attr":"tier","is":["gold"],"more":1}}`:                `rule.not: "more" is unknown here`,
 		`{"count":{"events":"a","within":{"last":"90x"}},"at_least":1}`: "rule.count.within.last: a duration",
 		`{"count":{"events":"a","within":{"last":"-1d"}},"at_least":1}`: "rule.count.within.last: a duration",
-		`{"count":{"events":"a","within":{"last":"0d"}},"at_least":1}`:  "rule: a rolling window",
+		`{"count":{"events":"a","within":{"last":"0d"}},"at_least":1}`:  "rule.count.within: a rolling window",
 		`{"func":"score"}`:                        `rule.func: function "score" is not among those given`,
 		`{"attr":"tier","attr":"x","is":[1]}`:     `rule: "attr" is there twice`,
-		`{"attr":"tier","is":[]}`:                 "rule: tier: nothing to compare with",
+		`{"attr":"tier","is":[]}`:                 "rule.is: nothing to compare with",
 		`{"attr":"tier","is":[1.5e400]}`:          "rule.is[0]:",
 		`{"sum":{"orders":"net"},"at_least":1}`:   "rule: sum needs a property",
 		`{"sequence":{"events":"a"},"span":"1h"}`: "rule.then: missing",
 		`{}`:           "rule: none of the kinds of rule",
 		`[]`:           "rule: not a JSON object",
 		`{"in":3}`:     "rule.in: not a text",
-		`{"in":""}`:    "rule: in needs the name",
+		`{"in":""}`:    "rule.in: it needs the name",
 		`{"all":null}`: "rule.all: not a list",
-		`{"count":{"events":"a","where":{"in":"x"}},"at_least":1}`:                                                   "rule.where: a filter is made of",
-		`{"count":{"events":"a","within":{"recent":{"n":0,"unit":"day"}}},"at_least":1}`:                             "rule: a calendar window",
+		`{"count":{"events":"a","where":{"in":"x"}},"at_least":1}`:                                                   "rule.count.where: a filter is made of",
+		`{"count":{"events":"a","within":{"recent":{"n":0,"unit":"day"}}},"at_least":1}`:                             "rule.count.within: a calendar window",
 		`{"count":{"events":"a","within":{"recent":{"n":1,"unit":"moon"}}},"at_least":1}`:                            "rule.count.within.recent.unit:",
-		`{"count":{"events":"a","within":{"from":"2026-01-02T00:00:00Z","to":"2026-01-01T00:00:00Z"}},"at_least":1}`: "rule: a fixed window must end after",
+		`{"count":{"events":"a","within":{"from":"2026-01-02T00:00:00Z","to":"2026-01-01T00:00:00Z"}},"at_least":1}`: "rule.count.within: a fixed window must end after",
+		`{"related":""}`:                                                         "rule: a relation needs a type",
+		`{"related":"assistant","to":[]}`:                                        "rule: a relation to nobody",
+		`{"related":"assistant","to":["a",3]}`:                                   "rule.to[1]: a party is a text",
+		`{"related":"assistant","one_at_a_time":1}`:                              "rule.one_at_a_time: true or false",
+		`{"attr":"b","anniversary":7,"calendar":"lunar"}`:                        `rule.calendar: calendar "lunar" is not among those given`,
+		`{"attr":"b","anniversary":301}`:                                         "rule.anniversary: the days before",
+		`{"all":[{"attr":"b","ahead":"0s"}]}`:                                    "rule.all[0].ahead: a time ahead",
+		`{"sequence":{"events":"a"},"then":{"events":""},"span":"1h"}`:           "rule.then: events need a name",
 		`{"attr":"a","at_least":3} {}`:                                           "rule: something follows",
 		strings.Repeat(`{"not":`, 200) + `{"in":"a"}` + strings.Repeat(`}`, 200): "nested more than",
 	} {

@@ -83,7 +83,7 @@ func (e *Engine) missing(c *compiled) (n needs) {
 			case !n.series[at].serves(k):
 				n.series[at] = newSeriesColumn(s, k)
 			}
-			if s.source != sourceEvents && e.orders == nil && n.orders == nil {
+			if s.source.ofOrders() && e.orders == nil && n.orders == nil {
 				n.orders = map[uint32]*orderBook{}
 			}
 		}
@@ -245,12 +245,12 @@ func (e *Engine) adopt(n needs) {
 					l.column = col
 				}
 			}
-			cols := e.byEvent[col.stream.event]
+			cols := e.byEvent[col.stream.feed()]
 			cols[slices.Index(cols, old)] = col
 			continue
 		}
-		if col.stream.source == sourceEvents {
-			e.byEvent[col.stream.event] = append(e.byEvent[col.stream.event], col)
+		if !col.stream.source.ofOrders() {
+			e.byEvent[col.stream.feed()] = append(e.byEvent[col.stream.feed()], col)
 		} else {
 			e.byOrder = append(e.byOrder, col)
 		}
@@ -370,7 +370,7 @@ func (e *Engine) removeLeaf(l *leafState) {
 		drop := func(cols []*seriesColumn) []*seriesColumn {
 			return slices.DeleteFunc(cols, func(o *seriesColumn) bool { return o == col })
 		}
-		e.byEvent[s.event], e.byOrder = drop(e.byEvent[s.event]), drop(e.byOrder)
+		e.byEvent[s.feed()], e.byOrder = drop(e.byEvent[s.feed()]), drop(e.byOrder)
 		if len(e.byOrder) == 0 {
 			e.orders = nil
 		}

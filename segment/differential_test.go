@@ -232,7 +232,8 @@ func (w *world) leaf(names []string) Rule {
 		name := pick(w, traitNames...)
 		return w.attrTest(name, func() profile.Value { return w.traitValue(name) })
 	case 2:
-		return pick(w, Attr("joined").Within(w.window()), Attr("joined").Ahead(3*w.grid), Attr("birthday").Anniversary(w.rng.IntN(4)))
+		return pick(w, Attr("joined").Within(w.window()), Attr("joined").Ahead(3*w.grid), Attr("birthday").Anniversary(w.rng.IntN(4)),
+			Attr("birthday").AnniversaryBy(shifted, w.rng.IntN(4)), w.relation(), w.relation())
 	case 3:
 		if len(names) > 0 {
 			return In(pick(w, names...))
@@ -277,6 +278,37 @@ func (w *world) leaf(names []string) Rule {
 	return pick(w, m.AtLeast(v), m.Below(v), m.Equals(v))
 }
 
+// shifted is a calendar of a few days of February and March, of which a value
+// recurs on none, one or two in a year.
+var shifted = NewCalendar("shifted", func(v profile.Value, year int) (days []time.Time) {
+	for i := range (len(v.String()) + year) % 3 {
+		days = append(days, time.Date(year, 2, 27+(year+i*4)%9, 23, 0, 0, 0, time.UTC))
+	}
+	return days
+})
+
+func (w *world) relation() Rule {
+	r := Related(pick(w, "assistant", "household"))
+	if w.rng.IntN(4) == 0 {
+		r = r.OneAtATime(w.rng.IntN(2) == 0)
+	}
+	return pick(w, r.Exists(), r.To("o1/a"), r.To("o2/b", "o1/b"), r.Under("o1/"), r.Under("o2"))
+}
+
+func (w *world) acts() (acts []profile.RelationAct) {
+	if w.rng.IntN(5) > 0 {
+		return nil
+	}
+	for range 1 + w.rng.IntN(2) {
+		act := profile.RelationAct{Type: pick(w, "assistant", "household"), Party: pick(w, "o1/a", "o1/b", "o2/b"), Ended: w.rng.IntN(4) == 0}
+		if w.rng.IntN(3) == 0 {
+			act.Until = w.time()
+		}
+		acts = append(acts, act)
+	}
+	return acts
+}
+
 func (w *world) rule(names []string, depth int) Rule {
 	if depth == 0 || w.rng.IntN(3) == 0 {
 		return w.leaf(names)
@@ -297,6 +329,7 @@ func (w *world) rule(names []string, depth int) Rule {
 func (w *world) event() profile.Event {
 	w.n++
 	e := profile.Event{ID: fmt.Sprint("e", w.n), Time: w.time(), Source: pick(w, "", "x"), Brand: pick(w, "", "x", "y")}
+	e.Relations = w.acts()
 	if w.rng.IntN(4) == 0 {
 		e.Mode = profile.Backfill
 	}
@@ -675,7 +708,7 @@ func lapsed(rules *Ruleset, h *MemoryHistory, tr Transition) error {
 		return err
 	}
 	if in := tr.Kind == Entered; at != in || before == in {
-		return fmt.Errorf("%s %s %s at %s: %t at it, %t just before", tr.Customer, tr.Kind, tr.Segment, tr.EffectiveAt, at, before)
+		return fmt.Errorf("%s %s %s at %s: %t at it, %t just before\nevents: %+v\ntraits: %v", tr.Customer, tr.Kind, tr.Segment, tr.EffectiveAt, at, before, r.Events, r.Traits)
 	}
 	return nil
 }

@@ -95,6 +95,9 @@ func (n *node) encode(b *bytes.Buffer, names bool) {
 			d.text("ahead", durationText(n.date.span))
 		case dateAnniversary:
 			fmt.Fprintf(d.key("anniversary"), "%d", n.date.days)
+			if n.date.foreign {
+				d.text("calendar", n.date.calendar.name)
+			}
 		}
 	case nodeMeasure, nodeTrend:
 		n.measure.encode(d, names)
@@ -116,6 +119,8 @@ func (n *node) encode(b *bytes.Buffer, names bool) {
 	case nodeDebut:
 		n.first.encode(d.key("debut"), names)
 		n.window.encode(d.key("within"))
+	case nodeRelation:
+		n.relation.encode(d)
 	case nodeFunc:
 		d.text("func", n.fn.name)
 	}
@@ -158,6 +163,27 @@ func (p predicate) encode(d *document) {
 	}
 }
 
+func (t relationTest) encode(d *document) {
+	d.text("related", t.kind)
+	if t.single != singleByDefault(t.kind) {
+		fmt.Fprintf(d.key("one_at_a_time"), "%t", t.single)
+	}
+	switch {
+	case t.listed:
+		b := d.key("to")
+		b.WriteByte('[')
+		for i, party := range t.to {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			text(b, party)
+		}
+		b.WriteByte(']')
+	case t.under != "":
+		d.text("under", t.under)
+	}
+}
+
 func (m Measure) encode(d *document, names bool) {
 	m.of.encode(d.key(aggregateNames[m.agg]), names)
 	if m.agg != aggCount {
@@ -174,6 +200,8 @@ func (b Behavior) encode(out *bytes.Buffer, names bool) {
 		d.text("orders", "bought")
 	case sourceNetOrders:
 		d.text("orders", "net")
+	case sourceRelations: // the key of a stream, no document
+		d.text("relations", b.event)
 	}
 	if b.where != nil {
 		d.key("where")

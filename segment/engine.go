@@ -23,8 +23,8 @@ type Config struct {
 	// Store keeps what must survive a restart ([Resume]). Default: none;
 	// transitions are then kept in memory.
 	Store Store
-	// Functions are the rules made by [Func] that resumed definitions may
-	// name. Default: none.
+	// Functions are the rules made by [Func], and by [Attribute.AnniversaryBy]
+	// for its calendar, that resumed definitions may name. Default: none.
 	Functions []Rule
 }
 
@@ -65,7 +65,8 @@ type Engine struct {
 
 	alarms  alarms
 	waiting futureHeap
-	epochs  map[uint32]int // raised when a customer's waiting events are void
+	epochs  map[uint32]int   // raised when a customer's waiting events are void
+	happens map[uint32]cause // what waited for the instant that advance is at
 	ahead   ahead
 
 	dirty  []*segmentState
@@ -99,7 +100,7 @@ func New(cfg Config) (*Engine, error) {
 		dict: newDictionary(), catalog: newCatalog(),
 		attrs: map[string]*attrColumn{}, byEvent: map[string][]*seriesColumn{},
 		leaves: map[*leaf]*leafState{}, segments: map[string]*segmentState{},
-		epochs: map[uint32]int{},
+		epochs: map[uint32]int{}, happens: map[uint32]cause{},
 	}
 	if e.history == nil {
 		e.history = &MemoryHistory{}
@@ -107,10 +108,8 @@ func New(cfg Config) (*Engine, error) {
 	if e.store == nil {
 		e.store = &MemoryStore{transitionsOnly: true}
 	}
-	for i, f := range e.functions {
-		if f.n == nil || f.n.kind != nodeFunc {
-			return nil, fmt.Errorf("%w: Config.Functions[%d] is not what Func made", ErrRule, i)
-		}
+	if p := newParser(e.functions); p.err != nil {
+		return nil, fmt.Errorf("segment: Config.Functions: %w", p.err)
 	}
 	return e, nil
 }
@@ -215,13 +214,15 @@ func (e *Engine) advance(now int64) {
 			f := heap.Pop(&e.waiting).(future)
 			if f.epoch == e.epochs[f.d] {
 				e.take(f.d, &f.event)
-				e.settle(f.cause, now)
+				e.happens[f.d] = f.cause
 			}
 		}
 		for len(e.alarms) > 0 && e.alarms[0].alarm <= e.clock {
 			e.ring(e.alarms[0])
 		}
+		// What happens and what lapses at one instant takes effect as one.
 		e.settle(cause{Cause: Cause{Kind: ByTime}, floor: e.clock}, now)
+		clear(e.happens)
 	}
 	e.clock = now
 }
@@ -253,6 +254,10 @@ func (e *Engine) settle(why cause, detected int64) {
 			in := e.alive.has(d) && e.member(s.root, d)
 			if in == s.members.has(d) {
 				continue
+			}
+			why := why
+			if event, ok := e.happens[d]; ok {
+				why = event
 			}
 			e.turn(s, d, in, e.effective(s, d, in, why), detected, why)
 		}

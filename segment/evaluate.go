@@ -60,6 +60,8 @@ func (l *leaf) eval(s facts, t int64) (holds bool, until int64) {
 		return sequence(l, s.run(l.of[0]), s.run(l.of[1]), t)
 	case nodeDebut:
 		return debut(l, s.run(l.of[0]), t)
+	case nodeRelation:
+		return n.relation.at(l.clocks, s.run(l.of[0]), t)
 	case nodeFunc:
 		r := &factReader{facts: s, leaf: l, t: t, until: never}
 		// Everything declared counts, read or not: what the function does not

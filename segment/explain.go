@@ -144,6 +144,16 @@ func (l *leaf) explain(s facts, t int64, out *Clause) {
 		if !out.Holds {
 			out.Text += ", wanted: " + n.window.String()
 		}
+	case nodeRelation:
+		parties, _ := related(n.relation.Relation, l.clocks, s.run(l.of[0]), t)
+		out.Text = "no " + n.relation.kind
+		if parties != nil {
+			out.Observed = profile.Tags(parties...)
+			out.Text = n.relation.kind + " is " + strings.Join(parties, " and ")
+		}
+		if !out.Holds {
+			out.Text += ", wanted: " + n.relation.String()
+		}
 	default:
 		word := "so: "
 		if !out.Holds {

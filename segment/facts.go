@@ -169,7 +169,11 @@ func eventProperty(e *profile.Event, name string) profile.Value {
 
 // take reads the event as a fact of the stream; ok is false where it is none.
 func (s *stream) take(e *profile.Event) (at int64, v profile.Value, ok bool) {
-	if s.source != sourceEvents || s.event != e.Name {
+	switch {
+	case s.source == sourceRelations:
+		v, ok = packActs(e, s.event)
+		return micros(e.Time), v, ok
+	case s.source != sourceEvents || s.event != e.Name:
 		return 0, v, false
 	}
 	if s.where != nil && !s.where.filter(func(name string) profile.Value { return eventProperty(e, name) }) {
@@ -186,7 +190,7 @@ func (s *stream) take(e *profile.Event) (at int64, v profile.Value, ok bool) {
 // runOf collects the facts of the stream.
 func (s *stream) runOf(events []profile.Event, orders []orderStretch) run {
 	var r run
-	if s.source == sourceEvents {
+	if !s.source.ofOrders() {
 		for i := range events {
 			if at, v, ok := s.take(&events[i]); ok {
 				r.at = append(r.at, at)

@@ -104,7 +104,7 @@ func (h *MemoryHistory) Observe(id profile.ID, e profile.Event) error {
 	}
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
 	e.Identifiers, e.Consents = nil, nil
-	e.Traits, e.Properties = maps.Clone(e.Traits), maps.Clone(e.Properties)
+	e.Traits, e.Properties, e.Relations = maps.Clone(e.Traits), maps.Clone(e.Properties), slices.Clone(e.Relations)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if owner, ok := h.events[e.ID]; ok {
@@ -226,7 +226,12 @@ func compareEvents(a, b profile.Event) int {
 func sameEvent(a, b profile.Event) bool {
 	return a.Name == b.Name && a.Source == b.Source && a.Brand == b.Brand && a.Time.Equal(b.Time) &&
 		maps.Equal(a.Traits, b.Traits) && maps.Equal(a.Properties, b.Properties) &&
+		slices.EqualFunc(a.Relations, b.Relations, sameAct) &&
 		(a.Order == nil) == (b.Order == nil) && (a.Order == nil || a.Order.Equal(*b.Order))
+}
+
+func sameAct(a, b profile.RelationAct) bool {
+	return a.Type == b.Type && a.Party == b.Party && a.Ended == b.Ended && a.Until.Equal(b.Until)
 }
 
 // Retract removes an event as if it had never been; its ID stays taken. The

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -89,39 +90,42 @@ func numeric(v profile.Value) bool {
 	return v.Kind() == profile.Integer || v.Kind() == profile.Decimal
 }
 
-// check says what is wrong with the predicate, "" for nothing.
-func (p predicate) check() string {
+// check reports what is wrong with the predicate, with the path to it.
+func (p predicate) check(path string) error {
+	wrong := func(at, what string) error { return fmt.Errorf("%w: %s%s: %s", ErrRule, path, at, what) }
 	switch p.op {
 	case opExists, opMissing:
-		return ""
+		return nil
 	case opEqual, opTagged:
+		word := ".is"
+		if p.op == opTagged {
+			word = ".has"
+		}
 		if len(p.values) == 0 {
-			return "nothing to compare with"
+			return wrong(word, "nothing to compare with")
 		}
-		for _, v := range p.values {
-			if v.IsZero() {
-				return "a comparison with no value"
-			}
+		if slices.ContainsFunc(p.values, profile.Value.IsZero) {
+			return wrong(word, "a comparison with no value")
 		}
-		return ""
+		return nil
 	case opRange:
 		lo, hi := p.lo.value, p.hi.value
 		if lo.IsZero() && hi.IsZero() {
-			return "a range without a bound"
+			return wrong("", "a range without a bound")
 		}
 		for _, v := range []profile.Value{lo, hi} {
 			if k := v.Kind(); k == profile.Bool || k == profile.TagSet {
-				return "flags and tags have no order"
+				return wrong("", "flags and tags have no order")
 			}
 		}
 		if !lo.IsZero() && !hi.IsZero() {
 			if order, ok := lo.Compare(hi); !ok || order > 0 {
-				return "a range that ends before it begins or mixes kinds"
+				return wrong("", "a range that ends before it begins or mixes kinds")
 			}
 		}
-		return ""
+		return nil
 	}
-	return "no test"
+	return wrong("", "no test")
 }
 
 // String says the test as in "at least 3".

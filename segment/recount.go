@@ -77,6 +77,8 @@ func (h *recount) holds(n *node, c clocks, t int64) bool {
 		first := slices.MinFunc(all, func(a, b fact) int { return int(min(1, max(-1, a.at-b.at))) })
 		lo, hi := n.window.bounds(c, t)
 		return lo < first.at && first.at <= hi
+	case nodeRelation:
+		return h.related(n.relation, t)
 	case nodeFunc:
 		return n.fn.call(Customer{id: h.id, fn: n.fn, read: &recountReader{h, n.fn, c, t}})
 	}
@@ -90,6 +92,18 @@ func (h *recount) member(segment string, t int64) bool {
 
 func (h *recount) date(n *node, c clocks, t int64) bool {
 	v := h.traits[n.attr]
+	if n.date.foreign {
+		today := c.day(t)
+		for ahead := 0; !v.IsZero() && ahead <= n.date.days; ahead++ {
+			d := today.add(ahead)
+			for _, day := range n.date.calendar.in(v, d.year) {
+				if day.Year() == d.year && day.Month() == d.month && day.Day() == d.day {
+					return true
+				}
+			}
+		}
+		return false
+	}
 	if n.date.kind == dateAnniversary {
 		born, ok := yearlyDay(c, v)
 		today := c.day(t)
@@ -125,7 +139,7 @@ func (h *recount) facts(b Behavior, property string, w Window, c clocks, t int64
 			out = append(out, fact{at, v})
 		}
 	}
-	if b.source == sourceEvents {
+	if !b.source.ofOrders() {
 		for i := range h.events {
 			if at, v, ok := s.take(&h.events[i]); ok {
 				keep(at, v)
@@ -182,4 +196,33 @@ func (r *recountReader) funcMeasure(i int) profile.Value {
 
 func (r *recountReader) funcSegment(i int) bool {
 	return r.h.member(r.fn.deps.Segments[i], r.t)
+}
+
+// related goes through every act of the type up to t.
+func (h *recount) related(test relationTest, t int64) bool {
+	type stand struct {
+		act profile.RelationAct
+		by  *profile.Event
+	}
+	latest := map[string]stand{}
+	for i := range h.events {
+		e := &h.events[i]
+		for _, act := range e.Relations {
+			key := act.Party
+			if test.single {
+				key = ""
+			}
+			old := latest[key].by
+			newer := old == nil || e.Time.After(old.Time) || micros(e.Time) == micros(old.Time) && e.ID > old.ID
+			if act.Type == test.kind && newer {
+				latest[key] = stand{act, e}
+			}
+		}
+	}
+	for _, s := range latest {
+		if !s.act.Ended && (s.act.Until.IsZero() || micros(s.act.Until) > t) && test.holds(s.act.Party) {
+			return true
+		}
+	}
+	return false
 }

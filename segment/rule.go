@@ -23,18 +23,19 @@ type node struct {
 	name string // how explanations call the clause
 	kids []*node
 
-	segment string    // in
-	attr    string    // attr, date
-	pred    predicate // attr, measure
-	date    dateTest  // date
-	measure Measure   // measure, trend
-	falling bool      // trend
-	first   Behavior  // sequence, debut
-	next    Behavior  // sequence
-	span    int64     // sequence: microseconds
-	without bool      // sequence
-	window  Window    // debut
-	fn      *goFunc   // func
+	segment  string       // in
+	attr     string       // attr, date
+	pred     predicate    // attr, measure
+	date     dateTest     // date
+	measure  Measure      // measure, trend
+	falling  bool         // trend
+	first    Behavior     // sequence, debut
+	next     Behavior     // sequence
+	span     int64        // sequence: microseconds
+	without  bool         // sequence
+	window   Window       // debut
+	relation relationTest // relation
+	fn       *goFunc      // func
 }
 
 type nodeKind uint8
@@ -50,6 +51,7 @@ const (
 	nodeTrend    // a measure is above or below that of the window before
 	nodeSequence // one behavior follows another, or does not
 	nodeDebut    // the first of a behavior lies in a window
+	nodeRelation // there is a relation to a party
 	nodeFunc     // a function of the caller's
 )
 
@@ -126,6 +128,8 @@ func (n *node) text() string {
 		return fmt.Sprintf("%s %s %s within %s", n.first, word, n.next.subject(), spanText(n.span))
 	case nodeDebut:
 		return "first " + n.first.subject() + " " + n.window.String()
+	case nodeRelation:
+		return n.relation.String()
 	case nodeFunc:
 		return "func " + n.fn.name
 	}
@@ -180,7 +184,7 @@ func (n *node) check(path string, depth int) error {
 		return n.kids[0].check(path+".not", depth+1)
 	case nodeIn:
 		if n.segment == "" {
-			return wrong("in needs the name of a segment")
+			return fmt.Errorf("%w: %s.in: it needs the name of a segment", ErrRule, path)
 		}
 		return nil
 	case nodeAttr, nodeDate:
@@ -189,22 +193,16 @@ func (n *node) check(path string, depth int) error {
 		}
 		if n.kind == nodeDate {
 			if msg := n.date.check(); msg != "" {
-				return wrong("%s: %s", n.attr, msg)
+				return fmt.Errorf("%w: %s.%s: %s", ErrRule, path, dateNames[n.date.kind], msg)
 			}
 			return nil
 		}
-		if msg := n.pred.check(); msg != "" {
-			return wrong("%s: %s", n.attr, msg)
-		}
-		return nil
+		return n.pred.check(path)
 	case nodeMeasure:
 		if err := n.measure.check(path); err != nil {
 			return err
 		}
-		if msg := n.pred.check(); msg != "" {
-			return wrong("%s", msg)
-		}
-		return nil
+		return n.pred.check(path)
 	case nodeTrend:
 		if err := n.measure.check(path); err != nil {
 			return err
@@ -218,7 +216,7 @@ func (n *node) check(path string, depth int) error {
 		return nil
 	case nodeSequence:
 		if n.span <= 0 || n.span > maxDays*microsPerDay {
-			return wrong("the span of a sequence must be positive, at most %d days", maxDays)
+			return fmt.Errorf("%w: %s.span: the span of a sequence must be positive, at most %d days", ErrRule, path, maxDays)
 		}
 		if n.first.source != sourceEvents || n.next.source != sourceEvents {
 			return wrong("a sequence is of events")
@@ -226,18 +224,23 @@ func (n *node) check(path string, depth int) error {
 		if n.next.window != (Window{}) {
 			return wrong("what follows in a sequence has no window of its own")
 		}
-		if err := n.first.check(path + ".first"); err != nil {
+		if err := n.first.check(path + ".sequence"); err != nil {
 			return err
 		}
-		return n.next.check(path + ".next")
+		if n.without {
+			return n.next.check(path + ".without")
+		}
+		return n.next.check(path + ".then")
 	case nodeDebut:
 		if n.window.err != "" {
-			return wrong("%s", n.window.err)
+			return fmt.Errorf("%w: %s.within: %s", ErrRule, path, n.window.err)
 		}
 		if n.first.window != (Window{}) {
 			return wrong("the first of all is looked for without a window")
 		}
-		return n.first.check(path)
+		return n.first.check(path + ".debut")
+	case nodeRelation:
+		return n.relation.check(path)
 	case nodeFunc:
 		return n.fn.check(path)
 	}

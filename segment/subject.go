@@ -35,7 +35,7 @@ func distinctEvents(events []profile.Event) []profile.Event {
 
 func (s *subject) run(st *stream) run {
 	if !s.have[st.index] {
-		if st.source != sourceEvents && !s.folded {
+		if st.source.ofOrders() && !s.folded {
 			s.orders, s.folded = orderHistory(s.events), true
 		}
 		s.runs[st.index], s.have[st.index] = st.runOf(s.events, s.orders), true

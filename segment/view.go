@@ -180,7 +180,7 @@ func (f *foresight) run(s *stream) run {
 
 // merge adds what is to come to the facts of a stream so far.
 func (f *foresight) merge(s *stream, r run) run {
-	if s.source != sourceEvents {
+	if s.source.ofOrders() {
 		if f.book == nil {
 			return r
 		}
