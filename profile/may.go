@@ -18,9 +18,10 @@ type ConsentQuery struct {
 	Address Identifier `json:"address,omitzero"`
 	Brand   string     `json:"brand,omitempty"`
 	// With are purposes that need a consent of their own besides: sensitive
-	// data, sharing, cross-border use. Each must be granted within the same scope.
+	// data, sharing, cross-border use. Each must be granted within the same
+	// scope, explicitly.
 	With []string `json:"with,omitempty"`
-	// Minor asks for a minor: only what a guardian granted counts.
+	// Minor asks for a minor: only what a guardian granted explicitly counts.
 	Minor bool `json:"minor,omitempty"`
 }
 
@@ -37,10 +38,11 @@ const (
 	ConsentExpired                        // the grant is over
 	ConsentPending                        // a grant awaits its confirmation
 	ProcessingHalted                      // the customer's processing is restricted
+	AddressReleased                       // the address came to somebody else since the grant
 )
 
 var consentReasonNames = [...]string{
-	"never_asked", "explicit_grant", "explicit_refusal", "inferred_grant", "inferred_refusal", "expired", "pending", "restricted",
+	"never_asked", "explicit_grant", "explicit_refusal", "inferred_grant", "inferred_refusal", "expired", "pending", "restricted", "address_released",
 }
 
 func (r ConsentReason) String() string {
@@ -93,6 +95,8 @@ func (p Permission) String() string {
 		return "asked for on " + day + ", not confirmed yet"
 	case ProcessingHalted:
 		return "processing of the customer's data is restricted"
+	case AddressReleased:
+		return "granted on " + day + ", but the address is another person's since"
 	}
 	return "the customer was never asked"
 }
@@ -121,15 +125,23 @@ func (e *evidence) consent(rec *record) {
 // there, and who leaves one channel is not brought back by a later grant for
 // all. Of acts in no such order, by scope or by time, the withdrawal wins.
 // Inferred acts count only where no explicit act covers the question, and then
-// any refusal wins. A grant is over at its expiry.
+// any refusal wins. A grant is over at its expiry, and for an address where
+// that was released ([Directory.Release]). For an address that is none, masked
+// for example, the customer was never asked.
 func (d *Directory) May(ctx context.Context, id ID, q ConsentQuery, at time.Time) (Permission, error) {
+	ask := Query{Anchors: []ID{id}}
+	var address name
 	if q.Address != (Identifier{}) {
-		if n, reason := d.rules.name(q.Address, q.Brand); reason == 0 {
-			q.Address = n.identifier()
+		n, reason := d.rules.name(q.Address, q.Brand)
+		if reason != 0 {
+			_, err := d.Resolve(ctx, id)
+			return Permission{}, err
 		}
+		address, q.Address = n, n.identifier()
+		ask.Names = []Name{n.row()}
 	}
 	answer := Permission{}
-	err := d.view(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
+	err := d.view(ctx, ask, func(g *graph) error {
 		c, err := g.whole(id)
 		if err != nil {
 			return err
@@ -138,24 +150,45 @@ func (d *Directory) May(ctx context.Context, id ID, q ConsentQuery, at time.Time
 			answer = Permission{Reason: ProcessingHalted}
 			return nil
 		}
-		answer = c.may(q, at)
+		answer = c.may(q, at, false)
 		for _, also := range q.With {
 			if !answer.Granted {
 				break
 			}
 			besides := q
 			besides.Purpose = also
-			if a := c.may(besides, at); !a.Granted {
+			if a := c.may(besides, at, true); !a.Granted {
 				answer = a
 			}
+		}
+		if answer.Granted && answer.At.Before(g.ownedSince(address, at)) {
+			answer.Granted, answer.Reason = false, AddressReleased
 		}
 		return nil
 	})
 	return answer, err
 }
 
-// may decides for one purpose.
-func (c *cluster) may(q ConsentQuery, at time.Time) Permission {
+// ownedSince is when a value came to whom it belonged at an instant; the zero
+// time where it was never released until then.
+func (g *graph) ownedSince(address name, at time.Time) time.Time {
+	var since time.Time
+	if address.kind == nil {
+		return since
+	}
+	if n := g.findNode(address); n != nil {
+		for _, r := range n.releases() {
+			if r <= at.UnixMicro() {
+				since = instant(r)
+			}
+		}
+	}
+	return since
+}
+
+// may decides for one purpose. separate asks for a consent of its own, which
+// nothing inferred is.
+func (c *cluster) may(q ConsentQuery, at time.Time, separate bool) Permission {
 	var acts []consent
 	var asked *consent
 	for _, e := range c.evidence {
@@ -167,6 +200,7 @@ func (c *cluster) may(q ConsentQuery, at time.Time) Permission {
 					asked = &k
 				}
 			case k.act.Granted && q.Minor && k.act.Guardian == "":
+			case k.act.Granted && k.act.Inferred && (separate || q.Minor):
 			default:
 				acts = append(acts, k)
 			}

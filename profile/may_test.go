@@ -123,6 +123,57 @@ func TestMayNeedsEveryConsent(t *testing.T) {
 	require.True(t, after.Granted)
 }
 
+// A separate consent is an act of its own; nothing that was inferred stands in for it.
+func TestASeparateConsentIsExplicit(t *testing.T) {
+	d := open(t, profile.Config{})
+	share := profile.ConsentAct{Purpose: "sharing", Granted: true, Inferred: true}
+	id := record(t, d, []act{grant(1, "sms"), {5, share}})
+	ask := profile.ConsentQuery{Purpose: "marketing", Channel: "sms", With: []string{"sharing"}}
+	p, err := d.May(t.Context(), id, ask, day(9))
+	require.NoError(t, err)
+	require.Equal(t, profile.NeverAsked, p.Reason)
+	p, err = d.May(t.Context(), id, profile.ConsentQuery{Purpose: "sharing"}, day(9))
+	require.NoError(t, err)
+	require.Equal(t, profile.InferredGrant, p.Reason, "asked for by itself, it is what it is")
+}
+
+// Who had the number before gave no consent for who has it now.
+func TestConsentEndsWhereTheAddressIsReleased(t *testing.T) {
+	for name, store := range map[string]profile.Store{"memory": nil, "store": profile.NewMemoryStore()} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, profile.Config{Store: store})
+			mine := phone(li)
+			id := record(t, d, []act{grant(1, "sms"), grant(2, "sms", address(mine))})
+			require.NoError(t, d.Release(t.Context(), mine, day(5), decided))
+			ask := profile.ConsentQuery{Purpose: "marketing", Channel: "sms", Address: mine}
+			for at, want := range map[int]profile.ConsentReason{4: profile.ExplicitGrant, 5: profile.AddressReleased} {
+				p, err := d.May(t.Context(), id, ask, day(at))
+				require.NoError(t, err)
+				require.Equal(t, want, p.Reason)
+				require.NotEmpty(t, p.String())
+			}
+			p, err := d.May(t.Context(), id, profile.ConsentQuery{Purpose: "marketing", Channel: "sms"}, day(9))
+			require.NoError(t, err)
+			require.True(t, p.Granted, "to reach them at another number")
+
+			again := event("new owner", day(6), mine)
+			again.Consents = []profile.ConsentAct{{Purpose: "marketing", Channel: "sms", Granted: true}}
+			p, err = d.May(t.Context(), observe(t, d, again).Profile, ask, day(9))
+			require.NoError(t, err)
+			require.Equal(t, profile.ExplicitGrant, p.Reason)
+		})
+	}
+}
+
+// Nobody can have been asked about an address that is none.
+func TestNoConsentForAnAddressThatIsNone(t *testing.T) {
+	d := open(t, profile.Config{})
+	id := record(t, d, []act{grant(1, "")})
+	p, err := d.May(t.Context(), id, profile.ConsentQuery{Purpose: "marketing", Address: phone("138****8000")}, day(9))
+	require.NoError(t, err)
+	require.Equal(t, profile.NeverAsked, p.Reason)
+}
+
 func TestMayForAMinorTakesAGuardian(t *testing.T) {
 	d := open(t, profile.Config{})
 	id := record(t, d, []act{grant(1, "sms")})
@@ -138,6 +189,20 @@ func TestMayForAMinorTakesAGuardian(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, p.Granted)
 	require.Equal(t, "mother", p.Act.Guardian)
+
+	e = event("h", day(3), phone(li))
+	e.Consents = []profile.ConsentAct{{Purpose: "profiling", Granted: true, Inferred: true, Guardian: "mother"}}
+	observe(t, d, e)
+	p, err = d.May(t.Context(), id, profile.ConsentQuery{Purpose: "profiling", Minor: true}, day(9))
+	require.NoError(t, err)
+	require.Equal(t, profile.NeverAsked, p.Reason, "a guardian's consent is not inferred")
+
+	e = event("i", day(4), phone(li))
+	e.Consents = []profile.ConsentAct{{Purpose: "marketing", Channel: "sms"}}
+	observe(t, d, e)
+	p, err = d.May(t.Context(), id, ask, day(9))
+	require.NoError(t, err)
+	require.Equal(t, profile.ExplicitRefusal, p.Reason, "the minor may withdraw alone")
 }
 
 // Consent follows the person through a merge: a withdrawal at the till holds in the app.

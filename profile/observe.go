@@ -344,16 +344,25 @@ func (d *Directory) checkEvent(e *Event, now time.Time) error {
 				return bad("Relations", "need a type and a party")
 			}
 		}
+		if !representable(e.Relations[i].Until) {
+			return bad("Relations", "end outside the years 1 to 9999")
+		}
 	}
 	for i := range e.Consents {
 		c := &e.Consents[i]
 		if c.Purpose == "" || len(c.Purpose) > maxName || checkText(c.Purpose) != nil {
 			return bad("Consents", "need a purpose")
 		}
-		for _, s := range [...]string{c.Channel, c.Brand, c.Policy, c.Proof, c.Address.Kind, c.Address.Value} {
+		for _, s := range [...]string{c.Channel, c.Brand, c.Policy, c.Proof, c.Guardian, c.Address.Kind, c.Address.Value} {
 			if len(s) > MaxValueBytes || checkText(s) != nil {
 				return bad("Consents", "hold what is too long or not text")
 			}
+		}
+		switch {
+		case !representable(c.ExpiresAt):
+			return bad("Consents", "expire outside the years 1 to 9999")
+		case c.Pending && !c.Granted:
+			return bad("Consents", "wait for the confirmation of what is no grant")
 		}
 		if c.Address.Kind != "" || c.Address.Value != "" {
 			if _, reason := d.rules.name(c.Address, e.Brand); reason != 0 {
@@ -362,6 +371,11 @@ func (d *Directory) checkEvent(e *Event, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// representable reports whether an instant that may be absent fits JSON and SQL.
+func representable(t time.Time) bool {
+	return t.IsZero() || t.UnixMicro() >= minInstant && t.UnixMicro() <= maxInstant
 }
 
 // sameContent compares all that an event says with a record; Mode is how it

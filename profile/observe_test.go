@@ -128,6 +128,16 @@ func TestBadEventsLeaveNoTrace(t *testing.T) {
 		"trait no name":     {func(e *profile.Event) { e.Traits = profile.Values{"": profile.Int(1)} }, profile.ErrInvalidEvent},
 		"too many traits":   {func(e *profile.Event) { e.Traits = traits }, profile.ErrInvalidEvent},
 		"consent for what":  {func(e *profile.Event) { e.Consents = []profile.ConsentAct{{Granted: true}} }, profile.ErrInvalidEvent},
+		"consent too long":  {func(e *profile.Event) { e.Consents = []profile.ConsentAct{{Purpose: "p", Proof: long}} }, profile.ErrInvalidEvent},
+		"guardian too long": {func(e *profile.Event) { e.Consents = []profile.ConsentAct{{Purpose: "p", Guardian: long}} }, profile.ErrInvalidEvent},
+		"guardian no text":  {func(e *profile.Event) { e.Consents = []profile.ConsentAct{{Purpose: "p", Guardian: "a\x00"}} }, profile.ErrInvalidEvent},
+		"consent for ever": {func(e *profile.Event) {
+			e.Consents = []profile.ConsentAct{{Purpose: "p", ExpiresAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}
+		}, profile.ErrInvalidEvent},
+		"asked to withdraw": {func(e *profile.Event) { e.Consents = []profile.ConsentAct{{Purpose: "p", Pending: true}} }, profile.ErrInvalidEvent},
+		"relation for ever": {func(e *profile.Event) {
+			e.Relations = []profile.RelationAct{{Type: "a", Party: "b", Until: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}
+		}, profile.ErrInvalidEvent},
 		"bad order":         {func(e *profile.Event) { e.Order = &commerce.Event{Kind: commerce.Placed} }, profile.ErrInvalidEvent},
 		"10000 identifiers": {func(e *profile.Event) { e.Identifiers = many }, profile.ErrInvalidEvent},
 		"no identifier":     {func(e *profile.Event) { e.Identifiers = nil }, profile.ErrNoIdentifier},

@@ -46,7 +46,7 @@ var ErrRegion = errors.New("phone: unknown region")
 // A privacy number without extension looks like any other: where the ranges of
 // a service are known, profile.Kind.BlockedPatterns keeps them out.
 //
-// The normalizer is safe for concurrent use and takes some microseconds.
+// The normalizer is safe for concurrent use. It takes tens of microseconds.
 func Normalizer(region string) (profile.Normalizer, error) {
 	if region != "" && !phonenumbers.GetSupportedRegions()[region] {
 		return nil, fmt.Errorf("%w: %.8q", ErrRegion, region)
@@ -134,11 +134,9 @@ func parse(number, region string) (string, bool) {
 		national := n.GetNationalNumber() % 10_000_000_000
 		n.NationalNumber = &national
 	}
-	if !phonenumbers.IsValidNumber(n) {
-		return "", false
-	}
 	switch phonenumbers.GetNumberType(n) {
-	case phonenumbers.TOLL_FREE, phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST, phonenumbers.UAN, phonenumbers.VOICEMAIL:
+	case phonenumbers.UNKNOWN, // not valid
+		phonenumbers.TOLL_FREE, phonenumbers.PREMIUM_RATE, phonenumbers.SHARED_COST, phonenumbers.UAN, phonenumbers.VOICEMAIL:
 		return "", false
 	}
 	return phonenumbers.Format(n, phonenumbers.E164), true
