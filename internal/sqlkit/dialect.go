@@ -69,6 +69,56 @@ func (d Dialect) List(values []string) string {
 	return b.String()
 }
 
+// Values is a query of one column over a [Dialect.List] given as parameter n.
+func (d Dialect) Values(n int) string {
+	if d == Postgres {
+		return fmt.Sprintf("SELECT unnest($%d::text[])", n)
+	}
+	return fmt.Sprintf("SELECT value FROM json_each($%d)", n)
+}
+
+// Rows is a query of some columns of text over a [Dialect.Table] given as the
+// parameters from n on: one for each column on PostgreSQL, one alone on SQLite.
+func (d Dialect) Rows(n, columns int) string {
+	parts := make([]string, columns)
+	for i := range parts {
+		if d == Postgres {
+			parts[i] = fmt.Sprintf("$%d::text[]", n+i)
+		} else {
+			parts[i] = fmt.Sprintf("value ->> %d", i)
+		}
+	}
+	if d == Postgres {
+		return "SELECT * FROM unnest(" + strings.Join(parts, ", ") + ")"
+	}
+	return "SELECT " + strings.Join(parts, ", ") + fmt.Sprintf(" FROM json_each($%d)", n)
+}
+
+// Table is what goes with [Dialect.Rows]: rows of texts, at least one.
+func (d Dialect) Table(rows [][]string) []any {
+	if d == Postgres {
+		out := make([]any, len(rows[0]))
+		column := make([]string, len(rows))
+		for c := range out {
+			for i, r := range rows {
+				column[i] = r[c]
+			}
+			out[c] = d.List(column)
+		}
+		return out
+	}
+	var b strings.Builder
+	b.WriteByte('[')
+	for i, r := range rows {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(d.List(r))
+	}
+	b.WriteByte(']')
+	return []any{b.String()}
+}
+
 // Bind rewrites a text that numbers its parameters in the order of their use,
 // each used once, into the form that costs the engine's drivers least: SQLite's
 // look up numbers by name.
@@ -113,6 +163,14 @@ func (d Dialect) Time(t time.Time) any {
 		return t.UTC()
 	}
 	return t.UTC().Format(sqliteTime)
+}
+
+// BeforeAll is the parameter for an instant before every other.
+func (d Dialect) BeforeAll() any {
+	if d == Postgres {
+		return "-infinity"
+	}
+	return ""
 }
 
 // Time scans an instant of either engine; NULL is the zero time.

@@ -37,7 +37,7 @@ func (p *Pool) Write(ctx context.Context, f func(Executor) error) error {
 	}
 	for attempt := 0; ; attempt++ {
 		err := p.once(ctx, f)
-		if err == nil || attempt+1 >= maxAttempts || !Retryable(err) || errors.As(err, new(*CommitError)) {
+		if err == nil || attempt+1 >= maxAttempts || !again(err) || errors.As(err, new(*CommitError)) {
 			return err
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -47,7 +47,8 @@ func (p *Pool) Write(ctx context.Context, f func(Executor) error) error {
 }
 
 // Do runs f outside of a transaction: each of its statements is one. It runs
-// again where the engine asks for that, so f must run one statement only.
+// again where the engine asks for that or the connection is lost, so f must run
+// one statement only, which reads, or which done twice finds its guards broken.
 func (p *Pool) Do(ctx context.Context, f func(Executor) error) error {
 	for attempt := 0; ; attempt++ {
 		var err error
@@ -58,13 +59,22 @@ func (p *Pool) Do(ctx context.Context, f func(Executor) error) error {
 		} else {
 			err = f(p.db)
 		}
-		if err == nil || attempt+1 >= maxAttempts || !Retryable(err) {
+		if err == nil || attempt+1 >= maxAttempts || !again(err) {
 			return err
 		}
 		if err := pause(ctx, attempt); err != nil {
 			return err
 		}
 	}
+}
+
+// Within runs statements in a transaction of the caller's. On SQLite it
+// prepares each once.
+func (p *Pool) Within(tx *sql.Tx) Executor {
+	if p.d != SQLite {
+		return tx
+	}
+	return &session{pool: p, tx: tx, within: map[string]*sql.Stmt{}, keep: true}
 }
 
 func (p *Pool) once(ctx context.Context, f func(Executor) error) error {
@@ -148,10 +158,19 @@ type session struct {
 	tx      *sql.Tx
 	within  map[string]*sql.Stmt // statements of the transaction
 	missing []string
+	keep    bool // the transaction is the caller's: what is missing is prepared in it
 }
 
 func (t *session) statement(text string) *sql.Stmt {
 	if s := t.within[text]; s != nil {
+		return s
+	}
+	if t.keep {
+		s, err := t.tx.PrepareContext(context.Background(), text) // the transaction closes it
+		if err != nil {
+			return nil // it runs as text, and there its error shows
+		}
+		t.within[text] = s
 		return s
 	}
 	s := t.pool.statement(text)
@@ -216,7 +235,7 @@ func (t *session) PrepareContext(ctx context.Context, query string) (*sql.Stmt, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if s := t.pool.statement(query); s != nil && t.tx != nil {
+	if s := t.pool.statement(query); s != nil && t.tx != nil && !t.keep {
 		return t.tx.StmtContext(t.inner(ctx), s), nil
 	}
 	t.missing = append(t.missing, query)

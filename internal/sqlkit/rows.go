@@ -40,6 +40,8 @@ type Statement struct {
 	single  string
 	// guarded statements must affect every row.
 	guarded bool
+	// plain is a text with parameters of its own instead, run for each row.
+	plain string
 }
 
 // Insert inserts rows. tail follows the rows: an ON CONFLICT clause, or nothing.
@@ -80,6 +82,30 @@ func Update(table string, sets, keys, guards []Column) *Statement {
 		},
 		single: "UPDATE " + table + " SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND "),
 	}
+}
+
+// Delete removes the rows whose key columns, and guard columns, have the values
+// given. It is guarded, as [Update] is.
+func Delete(table string, keys, guards []Column) *Statement {
+	columns := append(append([]Column(nil), keys...), guards...)
+	var where, whereArrays []string
+	for i, c := range columns {
+		where = append(where, c.Name+" = ?")
+		whereArrays = append(whereArrays, fmt.Sprintf("t.%s = v.c%d", c.Name, i+1))
+	}
+	return &Statement{
+		columns: columns, guarded: true,
+		arrays: func(unnest string) string {
+			return "DELETE FROM " + table + " t USING " + unnest + " WHERE " + strings.Join(whereArrays, " AND ")
+		},
+		single: "DELETE FROM " + table + " WHERE " + strings.Join(where, " AND "),
+	}
+}
+
+// Command is a statement of any form that runs once for each row, which holds
+// its parameters. It numbers them in the order of their use, each used once.
+func Command(d Dialect, text string) *Statement {
+	return &Statement{plain: text, single: d.Bind(text)}
 }
 
 // Part is a statement with the rows to write. A value is nil, string, int64,
@@ -155,6 +181,15 @@ func combined(parts []Part) (string, []any, error) {
 		if len(p.Rows) == 0 {
 			continue
 		}
+		if p.plain != "" {
+			for _, row := range p.Rows {
+				b.WriteString([]string{"WITH ", ", "}[min(n, 1)])
+				fmt.Fprintf(&b, "p%d AS (%s RETURNING 1)", n, renumbered(p.plain, len(args)))
+				args = append(args, row...)
+				n++
+			}
+			continue
+		}
 		unnest, more, err := p.unnest(len(args))
 		if err != nil {
 			return "", nil, err
@@ -177,6 +212,21 @@ func combined(parts []Part) (string, []any, error) {
 		b.WriteString(" SELECT 1 / CASE WHEN " + strings.Join(guards, " AND ") + " THEN 1 ELSE 0 END")
 	}
 	return b.String(), args, nil
+}
+
+// renumbered moves the numbers of a text's parameters up.
+func renumbered(text string, by int) string {
+	var b strings.Builder
+	for n := 1; ; n++ {
+		i := strings.IndexByte(text, '$')
+		if i < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(text[:i])
+		b.WriteString("$" + strconv.Itoa(n+by))
+		text = strings.TrimPrefix(text[i+1:], strconv.Itoa(n))
+	}
 }
 
 // unnest is the table expression v(c1, c2, …) of the rows, with its parameters

@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"time"
 )
@@ -27,7 +29,7 @@ const maxAttempts = 12
 func Write(ctx context.Context, d Dialect, db *sql.DB, f func(Executor) error) error {
 	for attempt := 0; ; attempt++ {
 		err := once(ctx, d, db, false, f)
-		if err == nil || attempt+1 >= maxAttempts || !Retryable(err) || errors.As(err, new(*CommitError)) {
+		if err == nil || attempt+1 >= maxAttempts || !again(err) || errors.As(err, new(*CommitError)) {
 			return err
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -40,7 +42,7 @@ func Write(ctx context.Context, d Dialect, db *sql.DB, f func(Executor) error) e
 func Read(ctx context.Context, d Dialect, db *sql.DB, f func(Executor) error) error {
 	for attempt := 0; ; attempt++ {
 		err := once(ctx, d, db, true, f)
-		if err == nil || attempt+1 >= maxAttempts || !Retryable(err) {
+		if err == nil || attempt+1 >= maxAttempts || !again(err) {
 			return err
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -156,6 +158,24 @@ func Retryable(err error) bool {
 	}
 	return err != nil && (strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "database table is locked"))
 }
+
+// Lost reports whether the connection, or the server, went away. What a
+// statement did that met it is open, unless it was inside a transaction.
+func Lost(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		s := state.SQLState()
+		return strings.HasPrefix(s, "08") || s == "57P01" || s == "57P02" || s == "57P03"
+	}
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.As(err, new(net.Error))
+}
+
+// again reports whether what met err may run again where nothing of it took effect.
+func again(err error) bool { return Retryable(err) || Lost(err) }
 
 // IsUnique reports whether a row with the same key is there.
 func IsUnique(err error) bool {
