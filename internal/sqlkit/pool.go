@@ -24,7 +24,8 @@ type Pool struct {
 
 // NewPool makes a pool on a database of the caller's. lock is a statement that
 // writes nothing but takes SQLite's write lock, such as a DELETE that finds no
-// row; it runs first in every [Pool.Write].
+// row; it runs first in every [Pool.Write]. It may be empty where every
+// [Pool.Write] begins with a statement that writes.
 func NewPool(db *sql.DB, d Dialect, lock string) *Pool {
 	return &Pool{db: db, d: d, lock: lock, prepared: map[string]*sql.Stmt{}}
 }
@@ -101,7 +102,10 @@ func (p *Pool) in(ctx context.Context, conn *sql.Conn, t *session, f func(Execut
 		return err
 	}
 	t.tx, t.within = tx, map[string]*sql.Stmt{}
-	if _, err = t.ExecContext(ctx, p.lock); err == nil {
+	if p.lock != "" {
+		_, err = t.ExecContext(ctx, p.lock)
+	}
+	if err == nil {
 		err = f(t)
 	}
 	if err == nil {

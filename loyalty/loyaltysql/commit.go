@@ -56,7 +56,7 @@ func (s *Store) hopeful(ctx context.Context, postings []loyalty.Posting) error {
 	if len(b.holds) == 0 && s.dialect == Postgres {
 		return sqlkit.Exec(ctx, s.dialect, s.db, s.parts(b))
 	}
-	return s.write(ctx, func(ex sqlkit.Executor) error { return s.writeBatch(ctx, ex, b) })
+	return s.pool.Write(ctx, func(ex sqlkit.Executor) error { return s.writeBatch(ctx, ex, b) })
 }
 
 // careful finds out which postings can be, and writes those.
@@ -99,9 +99,17 @@ type accountChange struct {
 }
 
 type lotRow struct {
-	lot   *loyalty.Lot
-	first loyalty.Terms
-	n     int64
+	lot    *loyalty.Lot
+	opened bool // by a posting of this batch, on terms first
+	first  loyalty.Terms
+	n      int64
+}
+
+// plain reports whether the lot is as it was opened, full.
+func (r *lotRow) plain() bool {
+	l := r.lot
+	return r.opened && l.Remaining == l.Original && l.Held|l.Redeemed|l.Expired|l.Clawed|l.Transferred|l.Adjusted == 0 &&
+		l.BasisReturned == 0 && l.Returned == 0 && l.UsableFrom.Equal(r.first.UsableFrom) && l.Expires.Equal(r.first.Expires)
 }
 
 func newBatch() *batch {
@@ -283,7 +291,7 @@ func (b *batch) add(d Dialect, p *loyalty.Posting) {
 		for i := range p.Transactions {
 			for n := range p.Transactions[i].Opens {
 				if o := &p.Transactions[i].Opens[n]; o.ID == l.ID && o.Account == l.Account {
-					return lotRow{first: o.Terms, n: int64(n)}
+					return lotRow{opened: true, first: o.Terms, n: int64(n)}
 				}
 			}
 		}
@@ -353,7 +361,7 @@ func (s *Store) writeBatch(ctx context.Context, ex sqlkit.Executor, b *batch) er
 // parts are the rows table by table.
 func (s *Store) parts(b *batch) []sqlkit.Part {
 	d := s.dialect
-	var created, updated, standings, lots, holds, pins [][]any
+	var created, updated, standings, opened, lots, holds, pins [][]any
 	slices.SortFunc(b.order, func(x, y rowKey) int {
 		return cmp.Or(cmp.Compare(x.program, y.program), cmp.Compare(x.account, y.account))
 	})
@@ -378,13 +386,16 @@ func (s *Store) parts(b *batch) []sqlkit.Part {
 	for _, key := range b.lotOrder {
 		r := b.lots[key]
 		l := r.lot
-		lots = append(lots, []any{
-			key.program, l.Account, l.ID, string(l.Unit), l.Opened, r.n, d.Time(l.EarnedAt), d.Time(l.UsableFrom), d.Time(l.Expires),
-			d.Time(r.first.UsableFrom), d.Time(r.first.Expires), string(l.Policy.Kind), int64(l.Policy.N), d.Time(l.Policy.Date),
-			sqlkit.Text(string(l.Policy.Clock)), l.UnitCost, sqlkit.Text(l.Order), sqlkit.Text(l.Line), l.Basis, sqlkit.Text(l.Rule),
-			l.Origin, l.Original, l.Remaining, l.Held, l.Redeemed, l.Expired, l.Clawed, l.Transferred, l.Adjusted,
-			l.BasisReturned, l.Returned,
-		})
+		row := make([]any, 0, 31)
+		row = append(row, key.program, l.Account, l.ID, string(l.Unit), l.Opened, r.n, d.Time(l.EarnedAt), d.Time(l.UsableFrom),
+			d.Time(l.Expires), string(l.Policy.Kind), int64(l.Policy.N), d.Time(l.Policy.Date), sqlkit.Text(string(l.Policy.Clock)),
+			l.UnitCost, sqlkit.Text(l.Order), sqlkit.Text(l.Line), l.Basis, sqlkit.Text(l.Rule), l.Origin, l.Original, l.Remaining)
+		if r.plain() {
+			opened = append(opened, row)
+			continue
+		}
+		lots = append(lots, append(row, d.Time(r.first.UsableFrom), d.Time(r.first.Expires), l.Held, l.Redeemed, l.Expired,
+			l.Clawed, l.Transferred, l.Adjusted, l.BasisReturned, l.Returned))
 	}
 	for _, key := range b.holdOrder {
 		h := b.holds[key]
@@ -401,6 +412,7 @@ func (s *Store) parts(b *batch) []sqlkit.Part {
 		{Statement: s.insertTransactions, Rows: b.transactions},
 		{Statement: s.insertEntries, Rows: b.entries},
 		{Statement: s.insertChanges, Rows: b.changes},
+		{Statement: s.openLots, Rows: opened},
 		{Statement: s.upsertLots, Rows: lots},
 		{Statement: s.upsertHolds, Rows: holds},
 		{Statement: s.insertPins, Rows: pins},

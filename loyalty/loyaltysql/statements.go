@@ -11,7 +11,8 @@ type statements struct {
 	checkAccounts, checkKeys               string
 	insertAccounts, updateAccounts         *sqlkit.Statement
 	insertTransactions, insertEntries      *sqlkit.Statement
-	insertChanges, upsertLots, upsertHolds *sqlkit.Statement
+	insertChanges, upsertHolds             *sqlkit.Statement
+	openLots, upsertLots                   *sqlkit.Statement
 	insertPins, upsertStandings            *sqlkit.Statement
 	deletePins                             string
 	insertBinding, updateBinding, dropBind string
@@ -25,10 +26,13 @@ type statements struct {
 
 const (
 	accountColumns = "program account kind seq:bigint head:bytea opened_at:timestamptz recorded_at:timestamptz due_at:timestamptz merged_into open_holds:bigint standings:bigint"
-	lotColumns     = "program account lot unit opened_key opened_n:bigint earned_at:timestamptz usable_from:timestamptz expires_at:timestamptz " +
-		"first_usable_from:timestamptz first_expires_at:timestamptz policy policy_n:bigint policy_date:timestamptz policy_clock unit_cost:bigint order_ref line " +
-		"basis:bigint rule origin original:bigint remaining:bigint held:bigint redeemed:bigint expired:bigint clawed:bigint transferred:bigint adjusted:bigint " +
-		"basis_returned:bigint returned:bigint"
+	// A lot of which nothing has moved yet: what its row leaves out is zero, and
+	// its first terms are the present ones.
+	newLotColumns = "program account lot unit opened_key opened_n:bigint earned_at:timestamptz usable_from:timestamptz expires_at:timestamptz " +
+		"policy policy_n:bigint policy_date:timestamptz policy_clock unit_cost:bigint order_ref line basis:bigint rule origin " +
+		"original:bigint remaining:bigint"
+	lotColumns = newLotColumns + " first_usable_from:timestamptz first_expires_at:timestamptz held:bigint redeemed:bigint expired:bigint " +
+		"clawed:bigint transferred:bigint adjusted:bigint basis_returned:bigint returned:bigint"
 	accountList = "account, kind, seq, head, opened_at, recorded_at, due_at, merged_into, open_holds, standings"
 	lotList     = "account, lot, unit, opened_key, earned_at, usable_from, expires_at, policy, policy_n, policy_date, " +
 		"policy_clock, unit_cost, order_ref, line, basis, rule, origin, original, remaining, held, redeemed, expired, " +
@@ -56,7 +60,10 @@ func newStatements(d sqlkit.Dialect) *statements {
 			"recorded_at:timestamptz order_ref reason actor unit amount:bigint until_at:timestamptz forgiven:bigint activity:bigint fingerprint:bytea hash:bytea"), ""),
 		insertEntries: sqlkit.Insert("loyalty_entry", sqlkit.Columns("program key n:bigint book account unit lot amount:bigint"), ""),
 		insertChanges: sqlkit.Insert("loyalty_change", sqlkit.Columns("program key n:bigint account lot held:bigint basis:bigint returned:bigint usable_from:timestamptz expires_at:timestamptz"), ""),
+		openLots:      sqlkit.Insert("loyalty_lot", sqlkit.Columns(newLotColumns), ""),
 		upsertLots: sqlkit.Insert("loyalty_lot", sqlkit.Columns(lotColumns), `ON CONFLICT (program, account, lot) DO UPDATE SET
+			first_usable_from = COALESCE(loyalty_lot.first_usable_from, loyalty_lot.usable_from),
+			first_expires_at = COALESCE(loyalty_lot.first_expires_at, loyalty_lot.expires_at),
 			usable_from = excluded.usable_from, expires_at = excluded.expires_at, original = excluded.original,
 			remaining = excluded.remaining, held = excluded.held, redeemed = excluded.redeemed, expired = excluded.expired,
 			clawed = excluded.clawed, transferred = excluded.transferred, adjusted = excluded.adjusted,
@@ -94,7 +101,8 @@ func newStatements(d sqlkit.Dialect) *statements {
 		entries:   `SELECT key, n, book, account, unit, lot, amount FROM loyalty_entry WHERE program = $1 AND ` + d.Any("key", 2) + ` ORDER BY key, n`,
 		changes: `SELECT key, n, account, lot, held, basis, returned, usable_from, expires_at FROM loyalty_change
 			WHERE program = $1 AND ` + d.Any("key", 2) + ` ORDER BY key, n`,
-		opened: `SELECT opened_key, opened_n, account, lot, unit, earned_at, first_usable_from, first_expires_at, policy, policy_n, policy_date,
+		opened: `SELECT opened_key, opened_n, account, lot, unit, earned_at, COALESCE(first_usable_from, usable_from),
+			COALESCE(first_expires_at, expires_at), policy, policy_n, policy_date,
 			policy_clock, unit_cost, order_ref, line, basis, rule, origin FROM loyalty_lot
 			WHERE program = $1 AND ` + d.Any("account", 2) + ` AND ` + d.Any("lot", 3) + ` AND ` + d.Any("opened_key", 4) + ` ORDER BY opened_key, opened_n`,
 		due: `SELECT ` + accountList + ` FROM loyalty_account WHERE program = $1 AND due_at <= $2 ORDER BY due_at, account LIMIT $3`,

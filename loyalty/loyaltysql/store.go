@@ -37,6 +37,7 @@ func Files() fs.FS {
 // unless it is bound to a transaction.
 type Store struct {
 	db      *sql.DB
+	pool    *sqlkit.Pool // for commits that begin with a write
 	tx      *sql.Tx
 	dialect Dialect
 	*statements
@@ -53,7 +54,7 @@ func New(db *sql.DB, dialect Dialect) (*Store, error) {
 	if err := dialect.Check(); err != nil {
 		return nil, fmt.Errorf("loyaltysql: %w: %w", loyalty.ErrInvalid, err)
 	}
-	return &Store{db: db, dialect: dialect, statements: newStatements(dialect), tiers: newTierStatements()}, nil
+	return &Store{db: db, pool: sqlkit.NewPool(db, dialect, ""), dialect: dialect, statements: newStatements(dialect), tiers: newTierStatements()}, nil
 }
 
 // Migrate creates or updates the tables. Any number of processes may call it at once.

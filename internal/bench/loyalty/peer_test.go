@@ -1,3 +1,0 @@
-package loyalty
-
-import _ "github.com/jackc/pgx/v5/stdlib"
