@@ -51,7 +51,8 @@ type state struct {
 	waits  []edge // taken by time
 	whens  []edge // taken at once or as soon as the condition holds
 	shares []edge
-	zoned  bool  // some wait depends on the time zone
+	zoned  bool // some wait depends on the time zone
+	calm   calm
 	needs  Needs // of a step in this state, all states behind it that take no time included
 }
 
@@ -68,6 +69,7 @@ type edge struct {
 	cond    *Cond
 	do      []action
 	words   string // what takes it
+	plain   bool   // see Definition.plain
 }
 
 // wait is a compiled waitSpec.
@@ -239,6 +241,7 @@ func compile(from spec) (*Definition, error) {
 		d.splits = d.splits || len(s.shares) > 0
 		d.watchful = d.watchful || len(s.whens) > 0 && len(s.waits)+len(s.inputs) > 0 || s.spec.Patient && len(s.whens) > 0
 	}
+	d.findPlain()
 	d.number()
 	d.findCaptures()
 	d.findNeeds()

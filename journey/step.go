@@ -46,22 +46,36 @@ type run struct {
 //
 // Cost: without effects and remembered values no allocation.
 func (d *Definition) Step(in Instance, x Input, now time.Time, buf []Effect) (next Instance, out []Effect, err error) {
-	next = in
-	if out, err = d.step(&next, &x, now, buf, nil); err != nil {
-		return in, buf, err
-	}
-	return next, out, nil
+	out, err = d.step(&in, &x, now, buf, nil)
+	return in, out, err
 }
 
-// step is Step in place; after an error the instance is not to be used.
+// step is Step in place.
 func (d *Definition) step(in *Instance, x *Input, now time.Time, buf []Effect, moves *[]Move) ([]Effect, error) {
-	r := run{d: d, now: now, out: buf, moves: moves}
-	if in.Status == 0 {
-		err := r.start(in, x)
-		return r.out, err
+	if d.plain(in, x, now, moves) {
+		return buf, nil
 	}
-	err := r.input(in, x)
-	return r.out, err
+	return d.ample(in, x, now, buf, moves)
+}
+
+// ample is step for all that is not plain.
+func (d *Definition) ample(in *Instance, x *Input, now time.Time, buf []Effect, moves *[]Move) ([]Effect, error) {
+	kept := *in
+	r := run{d: d, now: now, out: buf, moves: moves}
+	var err error
+	if in.Status == 0 {
+		err = r.start(in, x)
+	} else {
+		err = r.input(in, x)
+	}
+	if err != nil {
+		*in = kept
+		return buf, err
+	}
+	if in.Seq == kept.Seq {
+		*in = kept
+	}
+	return r.out, nil
 }
 
 // stateOf is the index of the instance's state, −1 for none.
@@ -155,7 +169,7 @@ func (e *edge) admits(in *Instance, x *Input) (bool, error) {
 }
 
 // fits reports whether the input takes the edge.
-func (r *run) fits(in *Instance, x *Input, e *edge) (bool, error) {
+func (e *edge) fits(in *Instance, x *Input) (bool, error) {
 	t := e.trigger
 	if t == nil || x.Kind != InputKind(t.Kind) || x.Name != t.Name {
 		return false, nil
@@ -229,7 +243,7 @@ func (r *run) ends(in *Instance, x *Input) (bool, error) {
 		var ok bool
 		var err error
 		if e.trigger != nil {
-			ok, err = r.fits(in, x, e)
+			ok, err = e.fits(in, x)
 		} else {
 			ok, err = e.admits(in, x)
 		}
@@ -263,12 +277,18 @@ func (r *run) ends(in *Instance, x *Input) (bool, error) {
 // maxBurst bounds the changes of one instance within an hour.
 const maxBurst = 1000
 
+// hour is an hour in microseconds.
+const hour = int64(time.Hour / time.Microsecond)
+
+// since is how many microseconds lie between two times.
+func since(a, b time.Time) int64 { return b.UnixMicro() - a.UnixMicro() }
+
 // begin opens a change of the instance by the input. It fails where so many came
 // within an hour that the journey must be running in circles.
 func (r *run) begin(in *Instance, x *Input) error {
 	r.now = micro(r.now)
 	in.Seq++
-	if r.now.Sub(in.BurstAt) >= time.Hour {
+	if since(in.BurstAt, r.now) >= hour {
 		in.BurstAt, in.Burst = r.now, 0
 	}
 	if in.Burst++; in.Burst > maxBurst {
@@ -288,7 +308,7 @@ func (r *run) first(in *Instance, x *Input, list []edge, triggered bool) (bool, 
 		var ok bool
 		var err error
 		if triggered {
-			ok, err = r.fits(in, x, e)
+			ok, err = e.fits(in, x)
 		} else {
 			ok, err = e.admits(in, x)
 		}

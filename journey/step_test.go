@@ -1,7 +1,6 @@
 package journey
 
 import (
-	"strconv"
 	"testing"
 	"time"
 
@@ -62,32 +61,4 @@ func TestStepWithAValueGuardDoesNotAllocate(t *testing.T) {
 	require.NoError(t, err)
 	x := Input{Name: "go", Props: profile.Values{"n": profile.Int(3)}}
 	require.Zero(t, testing.AllocsPerRun(100, func() { in, _, err = d.Step(in, x, noon, nil) }))
-}
-
-func BenchmarkStep(b *testing.B) {
-	d := guarded(b)
-	in, _, _ := d.Step(Instance{}, Input{Name: "start", Customer: "c"}, noon, nil)
-	x := Input{Name: "go", Props: profile.Values{"n": profile.Int(3)}}
-	b.ReportAllocs()
-	now := noon
-	for b.Loop() {
-		now = now.Add(time.Minute) // a step a minute, as no instance may change without end within an hour
-		in, _, _ = d.Step(in, x, now, nil)
-	}
-}
-
-// A bare map from state and event to state, as large as a journey of fifteen states.
-func BenchmarkBareMap(b *testing.B) {
-	type key struct{ state, event string }
-	m := map[key]string{{"a", "go"}: "b", {"b", "go"}: "a"}
-	for i := range 15 {
-		for _, event := range []string{"x", "y", "z"} {
-			m[key{"state" + strconv.Itoa(i), event}] = "a"
-		}
-	}
-	s := "a"
-	for b.Loop() {
-		s = m[key{s, "go"}]
-	}
-	_ = s
 }

@@ -67,15 +67,11 @@ func (u *unit) step(ctx context.Context, row *InstanceRow, x Input, at time.Time
 		return err
 	}
 	u.moves, u.effects = u.moves[:0], u.effects[:0]
-	next := *in
-	effects, err := d.step(&next, &x, at, u.effects, &u.moves)
-	if err != nil {
+	seq := in.Seq
+	effects, err := d.step(in, &x, at, u.effects, &u.moves)
+	if err != nil || in.Seq == seq {
 		return err
 	}
-	if next.Seq == in.Seq {
-		return nil
-	}
-	*in = next
 	return u.after(ctx, d, row, &x, at, effects)
 }
 

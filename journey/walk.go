@@ -322,12 +322,12 @@ func (w *Walk) step(ctx context.Context, i int, x Input, at time.Time) error {
 		return err
 	}
 	w.moves = w.moves[:0]
-	next := w.instances[i]
-	effects, err := d.step(&next, &x, at, w.effects[:0], w.wanted())
-	if err != nil || next.Seq == w.instances[i].Seq {
+	in := &w.instances[i]
+	seq := in.Seq
+	effects, err := d.step(in, &x, at, w.effects[:0], w.wanted())
+	if err != nil || in.Seq == seq {
 		return err
 	}
-	w.instances[i] = next
 	return w.after(ctx, d, i, &x, at, effects)
 }
 
