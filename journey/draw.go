@@ -6,94 +6,147 @@ import (
 	"strings"
 )
 
-// look is how a kind of node is drawn.
+// look is how a kind of node is drawn, and what the legend says of it.
 type look struct {
-	shape, fill, line, mermaid string
+	shape, fill, line, mermaid, legend string
 }
 
 // looks are colors that stay apart for color-blind readers and in print, and shapes
 // that tell the kinds apart without color.
-var looks = map[nodeKind]look{
-	entryNode:  {"oval", "#1f3a5f", "#1f3a5f", `(["%s"])`},
-	waitNode:   {"box", "#f3f4f6", "#9ca3af", `("%s")`},
-	actNode:    {"box", "#fdf0d5", "#c77f12", `["%s"]`},
-	choiceNode: {"diamond", "#e8e4f3", "#7c6aae", `{"%s"}`},
-	endNode:    {"oval", "#e5e7eb", "#6b7280", `(["%s"])`},
-	goalNode:   {"oval", "#d3ecdc", "#1c7c45", `(["%s"])`},
-	exitNode:   {"oval", "#f6dcd9", "#b03a2e", `(["%s"])`},
+var looks = [...]look{
+	entryNode:  {"oval", "#1f3a5f", "#1f3a5f", `(["%s"])`, "start"},
+	waitNode:   {"box", "#f3f4f6", "#9ca3af", `("%s")`, "waits"},
+	sendNode:   {"box", "#fdf0d5", "#c77f12", `["%s"]`, "✉ sends a message"},
+	actNode:    {"box", "#dbeafe", "#3b6fb6", `["%s"]`, "does something else"},
+	choiceNode: {"diamond", "#e8e4f3", "#7c6aae", `{"%s"}`, "ways part at once"},
+	endNode:    {"oval", "#e5e7eb", "#6b7280", `(["%s"])`, "end"},
+	goalNode:   {"oval", "#d3ecdc", "#1c7c45", `(["%s"])`, "★ goal"},
+	exitNode:   {"oval", "#f6dcd9", "#b03a2e", `(["%s"])`, "✕ exit"},
 }
 
-var kindNames = [...]string{"entry", "wait", "act", "choice", "done", "goal", "exit"}
+var kindNames = [...]string{"entry", "wait", "message", "act", "choice", "done", "goal", "exit"}
 
 // changeColors mark what differs from an earlier version.
-var changeColors = [...]string{same: "", added: "#1c7c45", altered: "#c77f12", removed: "#b03a2e"}
+var changeColors = [...]string{same: "", added: "#16803c", altered: "#1d4ed8", removed: "#b03a2e"}
 
 var changeWords = [...]string{same: "", added: "new", altered: "changed", removed: "gone"}
 
 // DOT is the diagram in the language of Graphviz: customers flow from top to
-// bottom; what is done stands in the state; goals and exits, which lead out of
-// every state, hang on dashed lines. With counts, an arrow is the thicker the more
-// customers took it.
+// bottom; what is done stands in the state. Goals and exits, which lead out of
+// every state, stand apart with what reaches them, above a legend. With counts, an
+// arrow is the thicker the more customers took it.
 func (g Diagram) DOT() string {
 	gr := g.graph()
 	ids := map[string]string{}
 	var b strings.Builder
 	b.WriteString("digraph journey {\n" +
-		"  graph [rankdir=TB, nodesep=0.45, ranksep=0.5, bgcolor=white, fontname=\"Helvetica\", label=\"\", pad=0.2]\n" +
+		"  graph [rankdir=TB, nodesep=0.4, ranksep=0.45, bgcolor=white, fontname=\"Helvetica\", fontsize=11, fontcolor=\"#374151\", pad=0.2]\n" +
 		"  node [fontname=\"Helvetica\", fontsize=12, style=\"filled,rounded\", penwidth=1.2, margin=\"0.16,0.09\"]\n" +
 		"  edge [fontname=\"Helvetica\", fontsize=10, color=\"#4b5563\", fontcolor=\"#374151\", arrowsize=0.7]\n")
 	most := 0
 	for _, a := range gr.arcs {
 		most = max(most, a.passed)
 	}
+	var aside []string
 	for i, n := range gr.nodes {
 		ids[n.id] = fmt.Sprintf("n%d", i)
-		l := looks[n.kind]
-		attrs := []string{
-			"label=" + n.html(), "shape=" + l.shape, `fillcolor="` + l.fill + `"`, `color="` + l.line + `"`,
+		if n.anytime() {
+			aside = append(aside, fmt.Sprintf("    %s [%s]\n", ids[n.id], n.dot()))
+			continue
 		}
-		if n.kind == choiceNode || n.kind == entryNode || n.kind == endNode || n.kind == goalNode || n.kind == exitNode {
-			attrs = append(attrs, "style=filled")
-		}
-		if n.kind == choiceNode {
-			attrs = append(attrs, `margin="0.02,0.02"`)
-		}
-		if n.kind == entryNode {
-			attrs = append(attrs, `fontcolor="white"`)
-		}
-		if n.change != same {
-			attrs = append(attrs, `color="`+changeColors[n.change]+`"`, "penwidth=3")
-		}
-		if n.change == removed {
-			attrs = append(attrs, `style="filled,dashed"`)
-		}
-		fmt.Fprintf(&b, "  %s [%s]\n", ids[n.id], strings.Join(attrs, ", "))
+		fmt.Fprintf(&b, "  %s [%s]\n", ids[n.id], n.dot())
 	}
 	for _, a := range gr.arcs {
-		attrs := []string{"label=" + a.html()}
-		if a.anywhere {
-			attrs = append(attrs, "style=dashed", "constraint=false")
-		}
-		if a.counted && most > 0 {
-			attrs = append(attrs, fmt.Sprintf("penwidth=%.1f", 0.8+4*float64(a.passed)/float64(most)))
-			if a.passed == 0 {
-				attrs = append(attrs, `color="#c4c8ce"`, `fontcolor="#9ca3af"`)
+		fmt.Fprintf(&b, "  %s -> %s [%s]\n", ids[a.from], ids[a.to], a.dot(gr.counted, most))
+	}
+	column := ""
+	if len(aside) > 0 {
+		b.WriteString("  subgraph cluster_anytime {\n" +
+			"    label=\"Ends the journey from any state\"; style=\"rounded,dashed\"; color=\"#9ca3af\"; margin=14\n" +
+			strings.Join(aside, "") + "  }\n")
+		for i, n := range gr.nodes {
+			if n.anytime() {
+				column += fmt.Sprintf("n%d -> ", i)
 			}
 		}
-		if a.change != same {
-			attrs = append(attrs, `color="`+changeColors[a.change]+`"`, `fontcolor="`+changeColors[a.change]+`"`, "penwidth=2")
-		}
-		if a.change == removed {
-			attrs = append(attrs, "style=dashed")
-		}
-		fmt.Fprintf(&b, "  %s -> %s [%s]\n", ids[a.from], ids[a.to], strings.Join(attrs, ", "))
+	}
+	b.WriteString("  legend [shape=plaintext, style=\"\", margin=0, label=<" + gr.legend() + ">]\n")
+	if column != "" {
+		b.WriteString("  " + column + "legend [style=invis]\n")
 	}
 	b.WriteString("}\n")
 	return b.String()
 }
 
+// dot are the node's attributes for Graphviz.
+func (n *node) dot() string {
+	l := looks[n.kind]
+	style, line, fill, font, pen := "filled,rounded", l.line, l.fill, "#111827", ""
+	if l.shape != "box" {
+		style = "filled"
+	}
+	if n.kind == entryNode {
+		font = "white"
+	}
+	if n.change != same {
+		line, pen = changeColors[n.change], ", penwidth=3"
+	}
+	if n.change == removed {
+		style, fill, font = style+",dashed", "white", "#6b7280"
+	}
+	s := fmt.Sprintf(`label=%s, shape=%s, style="%s", fillcolor="%s", color="%s", fontcolor="%s"%s`, n.html(), l.shape, style, fill, line, font, pen)
+	if n.kind == choiceNode {
+		s += `, margin="0.02,0.02"`
+	}
+	return s
+}
+
+// dot are the arc's attributes for Graphviz.
+func (a *arc) dot(counted bool, most int) string {
+	attrs := []string{"label=" + a.html(counted)}
+	if counted && most > 0 && a.change != removed {
+		attrs = append(attrs, fmt.Sprintf("penwidth=%.1f", 0.8+4*float64(a.passed)/float64(most)))
+		if a.passed == 0 && a.change == same {
+			attrs = append(attrs, `color="#c4c8ce"`, `fontcolor="#9ca3af"`)
+		}
+	}
+	if a.change != same {
+		attrs = append(attrs, `color="`+changeColors[a.change]+`"`, `fontcolor="`+changeColors[a.change]+`"`)
+		if !counted || a.change == removed {
+			attrs = append(attrs, "penwidth=2")
+		}
+	}
+	if a.change == removed {
+		attrs = append(attrs, "style=dashed")
+	}
+	return strings.Join(attrs, ", ")
+}
+
+// legend says what the kinds and colors in the diagram mean, for Graphviz.
+func (g *graph) legend() string {
+	var b strings.Builder
+	b.WriteString(`<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="2">`)
+	row := func(border int, fill, line, text string) {
+		fmt.Fprintf(&b, `<TR><TD BORDER="%d" BGCOLOR="%s" COLOR="%s" WIDTH="22" HEIGHT="12" FIXEDSIZE="TRUE"></TD><TD ALIGN="LEFT"><FONT POINT-SIZE="10" COLOR="#374151">%s</FONT></TD></TR>`,
+			border, fill, line, escapeHTML(text))
+	}
+	for kind, l := range looks {
+		if slices.ContainsFunc(g.nodes, func(n node) bool { return n.kind == nodeKind(kind) }) {
+			row(1, l.fill, l.line, l.legend)
+		}
+	}
+	for c := added; g.changes && c <= removed; c++ {
+		row(3, "white", changeColors[c], changeWords[c]+" since the earlier version")
+	}
+	if g.counted {
+		b.WriteString(`<TR><TD><FONT POINT-SIZE="10" COLOR="#374151"><B>12</B></FONT></TD><TD ALIGN="LEFT"><FONT POINT-SIZE="10" COLOR="#374151">how often a way was taken</FONT></TD></TR>`)
+	}
+	b.WriteString("</TABLE>")
+	return b.String()
+}
+
 // html is a node's label for Graphviz.
-func (n node) html() string {
+func (n *node) html() string {
 	var b strings.Builder
 	b.WriteString("<<B>" + escapeHTML(n.mark()) + "</B>")
 	for _, line := range n.lines {
@@ -101,15 +154,17 @@ func (n node) html() string {
 			b.WriteString("<BR/><FONT POINT-SIZE=\"10\">" + escapeHTML(l) + "</FONT>")
 		}
 	}
-	if n.count != "" {
-		b.WriteString("<BR/><FONT POINT-SIZE=\"11\"><I>" + escapeHTML(n.count) + "</I></FONT>")
+	for _, f := range n.figure {
+		for _, l := range wrap(f, 34) {
+			b.WriteString("<BR/><FONT POINT-SIZE=\"10.5\"><I>" + escapeHTML(l) + "</I></FONT>")
+		}
 	}
 	b.WriteString(">")
 	return b.String()
 }
 
 // mark is the title with a sign for the kind of end and the change.
-func (n node) mark() string {
+func (n *node) mark() string {
 	s := n.title
 	switch n.kind {
 	case goalNode:
@@ -123,21 +178,23 @@ func (n node) mark() string {
 	return s
 }
 
-func (a arc) lines() []string {
-	var lines []string
-	for _, l := range a.labels {
-		lines = append(lines, wrap(l, 30)...)
+// text are the arc's labels, with a word for the change.
+func (a *arc) text() []string {
+	if a.change == same || a.change == altered && strings.Contains(a.labels[len(a.labels)-1], "(was: ") {
+		return a.labels
 	}
-	return lines
+	return append(slices.Clone(a.labels), "("+changeWords[a.change]+")")
 }
 
-func (a arc) html() string {
-	lines := a.lines()
-	for i := range lines {
-		lines[i] = "\u00a0" + escapeHTML(lines[i]) + "\u00a0" // no-break spaces keep it off the arrow
+func (a *arc) html(counted bool) string {
+	var lines []string
+	for _, l := range a.text() {
+		for _, part := range wrap(l, 28) {
+			lines = append(lines, "\u00a0"+escapeHTML(part)+"\u00a0") // no-break spaces keep it off the arrow
+		}
 	}
 	s := "<" + strings.Join(lines, "<BR/>")
-	if a.counted {
+	if counted && a.change != removed {
 		s += "<BR/><B>" + grouped(a.passed) + "</B>"
 	}
 	return s + ">"
@@ -153,53 +210,65 @@ func (g Diagram) Mermaid() string {
 	ids := map[string]string{}
 	var b strings.Builder
 	b.WriteString("flowchart TD\n")
+	var aside strings.Builder
 	for i, n := range gr.nodes {
 		ids[n.id] = fmt.Sprintf("n%d", i)
-		text := []string{n.mark()}
-		text = append(text, n.lines...)
-		if n.count != "" {
-			text = append(text, n.count)
-		}
-		for j := range text {
-			text[j] = escapeMermaid(text[j])
-		}
+		text := slices.Concat([]string{n.mark()}, n.lines, n.figure)
 		class := kindNames[n.kind]
 		if n.change != same {
 			class = changeWords[n.change]
 		}
-		fmt.Fprintf(&b, "  %s"+looks[n.kind].mermaid+":::%s\n", ids[n.id], strings.Join(text, "<br/>"), class)
+		to := &b
+		if n.anytime() {
+			to = &aside
+		}
+		fmt.Fprintf(to, "  %s"+looks[n.kind].mermaid+":::%s\n", ids[n.id], mermaidText(text), class)
 	}
 	for _, a := range gr.arcs {
-		text := slices.Clone(a.labels)
-		if a.counted {
-			text = append(text, grouped(a.passed))
-		}
-		if a.change != same {
-			text = append(text, "("+changeWords[a.change]+")")
-		}
-		for j := range text {
-			text[j] = escapeMermaid(text[j])
+		text := a.text()
+		if gr.counted && a.change != removed {
+			text = append(slices.Clone(text), grouped(a.passed))
 		}
 		line := "-->"
-		if a.anywhere || a.change == removed {
+		if a.change == removed {
 			line = "-.->"
 		}
-		fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", ids[a.from], line, strings.Join(text, "<br/>"), ids[a.to])
+		fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", ids[a.from], line, mermaidText(text), ids[a.to])
 	}
+	if aside.Len() > 0 {
+		b.WriteString("  subgraph anytime [\"Ends the journey from any state\"]\n" + aside.String() + "  end\n")
+	}
+	b.WriteString("  subgraph legend [\"Legend\"]\n")
 	for kind, name := range kindNames {
-		l := looks[nodeKind(kind)]
+		if slices.ContainsFunc(gr.nodes, func(n node) bool { return n.kind == nodeKind(kind) }) {
+			fmt.Fprintf(&b, "  k%d"+looks[kind].mermaid+":::%s\n", kind, looks[kind].legend, name)
+		}
+	}
+	for c := added; gr.changes && c <= removed; c++ {
+		fmt.Fprintf(&b, "  c%d[\"%s since the earlier version\"]:::%s\n", c, changeWords[c], changeWords[c])
+	}
+	b.WriteString("  end\n")
+	for kind, name := range kindNames {
+		l := looks[kind]
 		text := "#111827"
 		if nodeKind(kind) == entryNode {
 			text = "#ffffff"
 		}
 		fmt.Fprintf(&b, "  classDef %s fill:%s,stroke:%s,color:%s\n", name, l.fill, l.line, text)
 	}
-	if g.Since != nil {
-		for c := added; c <= removed; c++ {
-			fmt.Fprintf(&b, "  classDef %s fill:#ffffff,stroke:%s,stroke-width:3px,color:#111827\n", changeWords[c], changeColors[c])
-		}
+	for c := added; gr.changes && c <= removed; c++ {
+		fmt.Fprintf(&b, "  classDef %s fill:#ffffff,stroke:%s,stroke-width:3px,color:#111827\n", changeWords[c], changeColors[c])
 	}
 	return b.String()
+}
+
+// mermaidText are lines of a label, each written so that nothing ends it.
+func mermaidText(lines []string) string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = escapeMermaid(l)
+	}
+	return strings.Join(out, "<br/>")
 }
 
 // escapeMermaid writes the characters that end a Mermaid label as entities.

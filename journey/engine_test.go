@@ -865,6 +865,10 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, journey.Counts{
 		Started: 4, Active: 3, At: map[string]int{"send": 2, "wait": 1}, Ends: map[string]int{"done": 1},
 		Passed: map[int]int{0: 4, 1: 1, 2: 3}, Sent: map[string]map[string]int{"hello": {"sms": 3}},
+		States: map[string]journey.StateFigures{
+			"wait": {Entered: 4, Now: 1, Left: 3, Median: time.Hour, Longest: time.Hour},
+			"send": {Entered: 3, Now: 2, Left: 1},
+		},
 	}, c)
 }
 

@@ -27,9 +27,10 @@ func (d *Definition) Mermaid() string { return Diagram{Of: d}.Mermaid() }
 
 // graph is a diagram before it is drawn.
 type graph struct {
-	title string
-	nodes []node
-	arcs  []arc
+	nodes   []node
+	arcs    []arc
+	counted bool
+	changes bool
 }
 
 type nodeKind uint8
@@ -37,7 +38,8 @@ type nodeKind uint8
 const (
 	entryNode  nodeKind = iota // where customers come from
 	waitNode                   // a state in which time passes
-	actNode                    // a state that does something
+	sendNode                   // a state that sends a message
+	actNode                    // a state that does something else
 	choiceNode                 // a state left at once by condition or share
 	endNode                    // a final state
 	goalNode
@@ -58,16 +60,17 @@ type node struct {
 	kind   nodeKind
 	title  string
 	lines  []string // what is done there
-	count  string
+	figure []string
 	change change
 }
+
+// anytime reports whether the node is reached from every state.
+func (n *node) anytime() bool { return n.kind == goalNode || n.kind == exitNode }
 
 type arc struct {
 	from, to string
 	labels   []string
 	passed   int
-	counted  bool
-	anywhere bool // from every state: goals and exits
 	change   change
 }
 
@@ -77,6 +80,7 @@ func (g Diagram) graph() graph {
 	if g.Since == nil {
 		return out
 	}
+	out.changes = true
 	old := g.Since.bare(nil)
 	for i := range out.nodes {
 		n := &out.nodes[i]
@@ -86,6 +90,7 @@ func (g Diagram) graph() graph {
 			n.change = added
 		case n.kind != old.nodes[j].kind || n.title != old.nodes[j].title || !slices.Equal(n.lines, old.nodes[j].lines):
 			n.change = altered
+			n.lines = append(n.lines, dropped(n.lines, old.nodes[j].lines)...)
 		}
 	}
 	for i := range out.arcs {
@@ -96,6 +101,7 @@ func (g Diagram) graph() graph {
 			a.change = added
 		case !slices.Equal(a.labels, old.arcs[j].labels):
 			a.change = altered
+			a.labels = append(a.labels, dropped(a.labels, old.arcs[j].labels)...)
 		}
 	}
 	for _, n := range old.nodes {
@@ -113,17 +119,28 @@ func (g Diagram) graph() graph {
 	return out
 }
 
+// dropped says what an earlier version had and the present one has not.
+func dropped(now, before []string) []string {
+	var out []string
+	for _, line := range before {
+		if !slices.Contains(now, line) {
+			out = append(out, "(was: "+line+")")
+		}
+	}
+	return out
+}
+
 // bare is the graph of one version.
 func (d *Definition) bare(c *Counts) graph {
-	g := graph{title: d.Title()}
+	g := graph{counted: c != nil}
 	start := node{id: "start", kind: entryNode, title: d.Title()}
 	if c != nil {
-		start.count = plural(c.Started, "started", "started")
+		start.figure = []string{grouped(c.Started) + " started"}
 	}
 	g.nodes = append(g.nodes, start)
 	for i := range d.entries {
 		e := &d.entries[i]
-		g.arc("start", "s:"+d.states[e.to].spec.Name, e, c, false)
+		g.arc("start", "s:"+d.states[e.to].spec.Name, d.wordsAfter(d.entries[:i], e), e, c)
 	}
 	for i := range d.states {
 		s := &d.states[i]
@@ -135,98 +152,112 @@ func (d *Definition) bare(c *Counts) graph {
 				if e.to >= 0 {
 					to = e.to
 				}
-				g.arc("s:"+s.spec.Name, "s:"+d.states[to].spec.Name, e, c, false)
+				g.arc("s:"+s.spec.Name, "s:"+d.states[to].spec.Name, d.wordsAfter(list[:j], e), e, c)
 			}
 		}
 	}
 	for i := range d.ends {
 		e := &d.ends[i]
-		n := node{id: "x:" + e.spec.Name, kind: exitNode, title: e.spec.Name, lines: doLines(e.do)}
+		n := node{id: "x:" + e.spec.Name, kind: exitNode, title: plain(e.spec.Name)}
 		if e.goal {
 			n.id, n.kind = "g:"+e.spec.Name, goalNode
 		}
-		if c != nil {
-			n.count = plural(c.Ends[e.spec.Name], "ended here", "ended here")
-		}
-		if !slices.ContainsFunc(g.nodes, func(o node) bool { return o.id == n.id }) {
+		at := slices.IndexFunc(g.nodes, func(o node) bool { return o.id == n.id })
+		if at < 0 {
+			at = len(g.nodes)
+			n.figure = c.ended(e.spec.Name)
 			g.nodes = append(g.nodes, n)
 		}
-		g.arc("start", n.id, e, c, true)
+		line := d.words(e)
+		if e.trigger != nil {
+			line = "when: " + line
+		}
+		for _, do := range actWords(e.do) {
+			line += " → " + do
+		}
+		g.nodes[at].lines = append(g.nodes[at].lines, line)
 	}
 	return g
 }
 
+// ended is how many came to an end, and how many that is of all who started.
+func (c *Counts) ended(name string) []string {
+	if c == nil {
+		return nil
+	}
+	n := c.Ends[name]
+	s := grouped(n) + " ended here"
+	if n > 0 && c.Started > 0 {
+		s += fmt.Sprintf(" (%.0f %%)", 100*float64(n)/float64(c.Started))
+	}
+	return []string{s}
+}
+
 func (s *state) node(c *Counts) node {
-	n := node{id: "s:" + s.spec.Name, kind: waitNode, title: cmp.Or(s.spec.Title, s.spec.Name), lines: doLines(s.enter)}
+	n := node{id: "s:" + s.spec.Name, kind: waitNode, title: cmp.Or(s.spec.Title, plain(s.spec.Name)), lines: actWords(s.enter)}
 	switch {
 	case s.spec.Final:
 		n.kind = endNode
+	case slices.ContainsFunc(s.enter, func(a action) bool { return a.spec.Kind == MessageEffect }):
+		n.kind = sendNode
 	case len(s.enter) > 0:
 		n.kind = actNode
 	case len(s.waits)+len(s.inputs) == 0:
 		n.kind = choiceNode
 	}
-	for _, line := range doLines(s.leave) {
-		n.lines = append(n.lines, "leaving: "+line)
+	for _, line := range actWords(s.leave) {
+		n.lines = append(n.lines, "on leaving: "+line)
 	}
 	if s.spec.Metric != "" {
-		n.lines = append(n.lines, "measured by "+s.spec.Metric)
+		n.lines = append(n.lines, "measured by "+plain(s.spec.Metric))
 	}
-	if c != nil && s.spec.Final {
-		n.count = plural(c.Ends[s.spec.Name], "ended here", "ended here")
-	} else if c != nil && n.kind != choiceNode {
-		n.count = plural(c.At[s.spec.Name], "here now", "here now")
+	switch {
+	case c == nil || n.kind == choiceNode:
+	case s.spec.Final:
+		n.figure = c.ended(s.spec.Name)
+	default:
+		n.figure = []string{grouped(c.At[s.spec.Name]) + " here now"}
+		f := c.States[s.spec.Name]
+		if f.Median > 0 {
+			n.figure = append(n.figure, "typical stay "+rough(f.Median))
+		}
+		if f.Score.Answers > 0 {
+			n.figure = append(n.figure, plain(s.spec.Metric)+": "+f.Score.String())
+		}
 	}
 	return n
 }
 
-// doLines are actions in words.
-func doLines(list []action) []string {
-	var out []string
-	for _, a := range list {
-		switch a.spec.Kind {
-		case MessageEffect:
-			out = append(out, "send "+a.spec.Name+" by "+strings.Join(a.spec.Channels, ", else "))
-		case AwardEffect:
-			out = append(out, "award points: "+a.spec.Name)
-		case VoucherEffect:
-			out = append(out, "issue voucher "+a.spec.Name)
-		case CaseEffect:
-			out = append(out, "open case "+a.spec.Name)
-		case TraitEffect:
-			out = append(out, "set "+a.spec.Name)
-		case TaskEffect:
-			out = append(out, "task: "+a.spec.Name)
-		case StartEffect:
-			out = append(out, "start journey "+a.spec.Name)
-		default:
-			out = append(out, a.spec.Name)
+// rough is a duration at its two greatest units, rounded up.
+func rough(d time.Duration) string {
+	for _, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		if d >= unit {
+			step := max(unit/24, time.Second)
+			if unit == time.Hour || unit == time.Minute {
+				step = unit / 60
+			}
+			return span((d + step - 1) / step * step)
 		}
 	}
-	return out
+	return span(time.Second)
 }
 
 // arc adds an edge, to the arc between its ends if there is one.
-func (g *graph) arc(from, to string, e *edge, c *Counts, anywhere bool) {
-	label := e.label()
-	if anywhere {
-		label = "any time: " + label
-	}
-	for _, line := range doLines(e.do) {
-		if !anywhere {
-			label += ": " + line
-		}
+func (g *graph) arc(from, to, label string, e *edge, c *Counts) {
+	for _, line := range actWords(e.do) {
+		label += " → " + line
 	}
 	i := slices.IndexFunc(g.arcs, func(a arc) bool { return a.from == from && a.to == to })
 	if i < 0 {
 		i = len(g.arcs)
-		g.arcs = append(g.arcs, arc{from: from, to: to, anywhere: anywhere})
+		g.arcs = append(g.arcs, arc{from: from, to: to})
+	} else {
+		label = "or " + label
 	}
 	a := &g.arcs[i]
 	a.labels = append(a.labels, label)
 	if c != nil {
 		a.passed += c.Passed[e.id]
-		a.counted = true
 	}
 }
 
@@ -251,7 +282,7 @@ func grouped(n int) string {
 func wrap(s string, width int) []string {
 	var lines []string
 	line := ""
-	for word := range strings.FieldsSeq(s) {
+	for word := range strings.SplitSeq(s, " ") {
 		switch {
 		case line == "":
 			line = word
