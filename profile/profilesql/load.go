@@ -69,11 +69,12 @@ func (s *Store) Load(ctx context.Context, q profile.Query) (profile.Rows, error)
 		q.Arrivals = 0 // they are given, and this transaction only reads
 		err = s.read(ctx, func(ex sqlkit.Executor) error {
 			want := slices.Clone(want)
-			for more := want[:0:0]; ; {
+			for {
 				if l, err = s.load(ctx, ex, q, want); err != nil {
 					return err
 				}
-				if more = l.more(want); more == nil {
+				more := l.more(want)
+				if more == nil {
 					l.rows.Arrival = arrival
 					return nil
 				}

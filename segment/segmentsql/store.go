@@ -1,0 +1,262 @@
+package segmentsql
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+
+	"github.com/cxkit/cxkit/internal/sqlkit"
+	"github.com/cxkit/cxkit/profile"
+	"github.com/cxkit/cxkit/segment"
+)
+
+// Dialect is the engine behind a *sql.DB.
+type Dialect = sqlkit.Dialect
+
+// The dialects.
+const (
+	SQLite   = sqlkit.SQLite
+	Postgres = sqlkit.Postgres
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// Files holds the migrations as plain SQL: sqlite/0001_segment.sql, postgres/0001_segment.sql.
+func Files() fs.FS {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return migrations
+	}
+	return files
+}
+
+// Store is a [segment.Store] on a database. It is safe for concurrent use,
+// unless it is bound to a transaction.
+type Store struct {
+	db    *sql.DB
+	d     Dialect
+	pool  *sqlkit.Pool
+	bound *bound // nil outside of a caller's transaction
+	*statements
+}
+
+// bound is a caller's transaction. After the first failure every further use
+// fails with it: a commit may be half written, and only the rollback undoes that.
+type bound struct {
+	ex     sqlkit.Executor
+	mu     sync.Mutex
+	failed error
+}
+
+var _ segment.Store = (*Store)(nil)
+
+// New makes a store on a database that the caller opened and closes.
+func New(db *sql.DB, dialect Dialect) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("segmentsql: no database")
+	}
+	if err := dialect.Check(); err != nil {
+		return nil, fmt.Errorf("segmentsql: %w", err)
+	}
+	return &Store{
+		db: db, d: dialect, pool: sqlkit.NewPool(db, dialect, `DELETE FROM segment_head WHERE id = 0`), statements: newStatements(dialect),
+	}, nil
+}
+
+// Migrate creates or updates the tables. Any number of processes may call it at once.
+func (s *Store) Migrate(ctx context.Context) error {
+	return wrap(sqlkit.Migrate(ctx, s.d, s.db, "segment", Files()))
+}
+
+// WithTx is the store inside a transaction of the caller; see the package page
+// for what that means to an engine. After an error it is of no more use.
+func (s *Store) WithTx(tx *sql.Tx) *Store {
+	in := *s
+	in.bound = &bound{ex: s.pool.Within(tx)}
+	return &in
+}
+
+func (s *Store) run(ctx context.Context, outside func(context.Context, func(sqlkit.Executor) error) error, f func(sqlkit.Executor) error) error {
+	if s.bound == nil {
+		return wrap(outside(ctx, f))
+	}
+	b := s.bound
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed == nil {
+		err := f(b.ex)
+		if sqlkit.Retryable(err) {
+			err = fmt.Errorf("%w: %w", segment.ErrConflict, err)
+		}
+		b.failed = wrap(err)
+	}
+	return b.failed
+}
+
+func wrap(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sqlkit.ErrGuard) || sqlkit.IsUnique(err):
+		return fmt.Errorf("segmentsql: %w: %w", segment.ErrConflict, err)
+	}
+	return fmt.Errorf("segmentsql: %w", err)
+}
+
+// Load implements [segment.Store].
+func (s *Store) Load(ctx context.Context) (cp segment.Checkpoint, err error) {
+	err = s.run(ctx, s.pool.Do, func(ex sqlkit.Executor) error {
+		cp = segment.Checkpoint{}
+		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error { return r.Scan(&cp.Position, &cp.Data) }, s.checkpoint)
+	})
+	return cp, err
+}
+
+// Inputs implements [segment.Store].
+func (s *Store) Inputs(ctx context.Context, after uint64, limit int) (out []segment.Input, err error) {
+	err = s.run(ctx, s.pool.Do, func(ex sqlkit.Executor) error {
+		out = nil
+		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+			var in segment.Input
+			err := r.Scan(&in.Position, &in.Data)
+			out = append(out, in)
+			return err
+		}, s.inputs, int64(after), int64(limit))
+	})
+	return out, err
+}
+
+// Transitions implements [segment.Store].
+func (s *Store) Transitions(ctx context.Context, after uint64, limit int) (out []segment.Transition, err error) {
+	err = s.run(ctx, s.pool.Do, func(ex sqlkit.Executor) error {
+		out = nil
+		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+			t, err := scanTransition(r)
+			out = append(out, t)
+			return err
+		}, s.transitions, int64(after), int64(limit))
+	})
+	return out, err
+}
+
+func scanTransition(r *sql.Rows) (t segment.Transition, err error) {
+	var customer, event sql.NullString
+	var kind, cause, mode string
+	var effective, detected sqlkit.Time
+	err = r.Scan(&t.Seq, &t.ID, &t.Segment, &t.Definition, &customer, &kind, &effective, &detected, &cause, &t.Cause.Change, &event, &mode)
+	if err != nil {
+		return t, err
+	}
+	for _, k := range [...]segment.TransitionKind{segment.Entered, segment.Exited} {
+		if k.String() == kind {
+			t.Kind = k
+		}
+	}
+	for k := segment.ByEvent; k <= segment.ByDefinition; k++ {
+		if k.String() == cause {
+			t.Cause.Kind = k
+		}
+	}
+	if mode == profile.Backfill.String() {
+		t.Mode = profile.Backfill
+	}
+	t.Customer, t.Cause.Event = profile.ID(customer.String), event.String
+	t.EffectiveAt, t.DetectedAt = effective.Time, detected.Time
+	return t, nil
+}
+
+// Commit implements [segment.Store]: one statement on PostgreSQL, one
+// transaction on SQLite.
+func (s *Store) Commit(ctx context.Context, c segment.Commit) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	parts := s.parts(&c)
+	outside := s.pool.Do
+	if s.d == SQLite {
+		outside = s.pool.Write
+	}
+	return s.run(ctx, outside, func(ex sqlkit.Executor) error { return sqlkit.Exec(ctx, s.d, ex, parts) })
+}
+
+func (s *Store) parts(c *segment.Commit) []sqlkit.Part {
+	last := int64(c.After) + int64(len(c.Inputs))
+	head := sqlkit.Part{Statement: s.head, Rows: [][]any{{last, int64(1), int64(c.After)}}}
+	if n := len(c.Transitions); n > 0 {
+		head = sqlkit.Part{Statement: s.heads, Rows: [][]any{{
+			last, int64(c.Transitions[n-1].Seq), int64(1), int64(c.After), int64(c.Transitions[0].Seq) - 1,
+		}}}
+	}
+	var erased, checkpoint, dropped, inputs, transitions [][]any
+	if len(c.Erased) > 0 {
+		ids := make([]string, len(c.Erased))
+		for i, id := range c.Erased {
+			ids[i] = string(id)
+		}
+		erased = [][]any{{s.d.List(ids)}}
+	}
+	done := uint64(0)
+	if c.Checkpoint != nil {
+		done = c.Checkpoint.Position
+		checkpoint = [][]any{{int64(1), int64(done), c.Checkpoint.Data}}
+		dropped = [][]any{{int64(done)}}
+	}
+	for _, in := range c.Inputs {
+		if c.Checkpoint == nil || in.Position > done {
+			inputs = append(inputs, []any{int64(in.Position), in.Data})
+		}
+	}
+	for i := range c.Transitions {
+		t := &c.Transitions[i]
+		var customer any
+		if !slices.Contains(c.Erased, t.Customer) {
+			customer = sqlkit.Text(string(t.Customer))
+		}
+		transitions = append(transitions, []any{
+			int64(t.Seq), t.ID, t.Segment, t.Definition, customer, t.Kind.String(), s.d.Time(t.EffectiveAt), s.d.Time(t.DetectedAt),
+			t.Cause.Kind.String(), int64(t.Cause.Change), sqlkit.Text(t.Cause.Event), t.Mode.String(),
+		})
+	}
+	return []sqlkit.Part{
+		head,
+		{Statement: s.erase, Rows: erased},
+		{Statement: s.dropInputs, Rows: dropped},
+		{Statement: s.putCheckpoint, Rows: checkpoint},
+		{Statement: s.putInputs, Rows: inputs},
+		{Statement: s.putTransitions, Rows: transitions},
+	}
+}
+
+// statements are the texts of a dialect.
+type statements struct {
+	checkpoint, inputs, transitions string
+
+	head, heads, erase, dropInputs, putCheckpoint, putInputs, putTransitions *sqlkit.Statement
+}
+
+func newStatements(d Dialect) *statements {
+	const transition = "seq:bigint id segment definition customer kind effective_at:timestamptz detected_at:timestamptz " +
+		"cause cause_change:bigint cause_event mode"
+	id := sqlkit.Columns("id:bigint")
+	input, both := sqlkit.Columns("last_input:bigint"), sqlkit.Columns("last_input:bigint last_transition:bigint")
+	return &statements{
+		checkpoint: "SELECT position, data FROM segment_checkpoint WHERE id = 1",
+		inputs:     d.Bind("SELECT position, data FROM segment_input WHERE position > $1 ORDER BY position LIMIT $2"),
+		transitions: d.Bind("SELECT seq, id, segment, definition, customer, kind, effective_at, detected_at, cause, cause_change, cause_event, mode " +
+			"FROM segment_transition WHERE seq > $1 ORDER BY seq LIMIT $2"),
+		head:       sqlkit.Update("segment_head", input, id, input),
+		heads:      sqlkit.Update("segment_head", both, id, both),
+		erase:      sqlkit.Command(d, "UPDATE segment_transition SET customer = NULL WHERE "+d.Any("customer", 1)),
+		dropInputs: sqlkit.Command(d, "DELETE FROM segment_input WHERE position <= $1"),
+		putCheckpoint: sqlkit.Insert("segment_checkpoint", sqlkit.Columns("id:bigint position:bigint data:bytea"),
+			"ON CONFLICT (id) DO UPDATE SET position = excluded.position, data = excluded.data"),
+		putInputs:      sqlkit.Insert("segment_input", sqlkit.Columns("position:bigint data:bytea"), ""),
+		putTransitions: sqlkit.Insert("segment_transition", sqlkit.Columns(transition), ""),
+	}
+}
