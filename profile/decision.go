@@ -126,31 +126,42 @@ func (d *Directory) Withdraw(ctx context.Context, a, b Identifier, by Decision) 
 
 // onPair runs f under the lock on the nodes of two known linking identifiers, in order.
 func (d *Directory) onPair(ctx context.Context, a, b Identifier, f func(g *graph, x, y *node) error) error {
-	var names [2]name
+	names, err := d.rules().pair(a, b)
+	if err != nil {
+		return err
+	}
+	return d.update(ctx, Query{Names: []Name{names[0].row(), names[1].row()}}, func(g *graph) error {
+		now := g.now().UnixMicro()
+		x, y := g.nodeAt(names[0], now), g.nodeAt(names[1], now)
+		switch {
+		case x == nil || y == nil:
+			return ErrNotFound
+		case !x.links() || !y.links():
+			return fmt.Errorf("%w: an identifier does not link any more", ErrInvalidDecision)
+		}
+		return f(g, x, y)
+	})
+}
+
+// pair normalizes two identifiers that something can be declared about, in order.
+func (r *rules) pair(a, b Identifier) (names [2]name, err error) {
 	for i, id := range [...]Identifier{a, b} {
-		n, reason := d.rules.name(id, "")
+		n, reason := r.name(id, "")
 		switch {
 		case reason != 0:
-			return fmt.Errorf("%w: an identifier is %s", ErrInvalidDecision, reason)
+			return names, fmt.Errorf("%w: an identifier is %s", ErrInvalidDecision, reason)
 		case n.kind.Use != Links || n.blocked():
-			return fmt.Errorf("%w: an identifier does not link", ErrInvalidDecision)
+			return names, fmt.Errorf("%w: an identifier does not link", ErrInvalidDecision)
 		}
 		names[i] = n
 	}
 	switch compareNames(names[0], names[1]) {
 	case 0:
-		return fmt.Errorf("%w: the identifiers are the same", ErrInvalidDecision)
+		return names, fmt.Errorf("%w: the identifiers are the same", ErrInvalidDecision)
 	case 1:
 		names[0], names[1] = names[1], names[0]
 	}
-	return d.update(ctx, Query{Names: []Name{names[0].row(), names[1].row()}}, func(g *graph) error {
-		now := g.now().UnixMicro()
-		x, y := g.nodeAt(names[0], now), g.nodeAt(names[1], now)
-		if x == nil || y == nil {
-			return ErrNotFound
-		}
-		return f(g, x, y)
-	})
+	return names, nil
 }
 
 // refold folds what two identifiers touch, after a declaration about them.

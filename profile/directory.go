@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,19 +50,24 @@ type Config struct {
 
 // Directory knows who the customers are. All methods are safe for concurrent use.
 type Directory struct {
-	rules    *rules
+	present  atomic.Pointer[rules]
+	config   Config // as given, with the present rules
 	store    Store
 	newID    func() ID
 	now      func() time.Time
 	maxAhead int64 // microseconds
 
-	mu    sync.RWMutex
+	mu    sync.RWMutex // guards graph and config; over a Store, held to write while the rules change
 	graph *graph
+	ruled atomic.Bool // the Store is known to be resolved under the present rules
 }
+
+// rules are those that hold now.
+func (d *Directory) rules() *rules { return d.present.Load() }
 
 // New makes a Directory. An error matches [ErrConfig] and names the field.
 func New(cfg Config) (*Directory, error) {
-	r, err := compileRules(cfg)
+	r, err := compileRules(cfg, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -83,14 +89,16 @@ func New(cfg Config) (*Directory, error) {
 	case maxAhead < 0:
 		maxAhead = 0
 	}
-	return &Directory{
-		rules:    r,
+	d := &Directory{
+		config:   cfg,
 		store:    cfg.Store,
 		newID:    newID,
 		now:      now,
 		maxAhead: maxAhead.Microseconds(),
 		graph:    newGraph(r, now, newID, cfg.KeepChanges),
-	}, nil
+	}
+	d.present.Store(r)
+	return d, nil
 }
 
 // mintID makes a UUID of version 7 (RFC 9562): 48 bits of milliseconds, then
@@ -125,6 +133,24 @@ type rules struct {
 
 	scopedMu sync.RWMutex
 	scoped   map[string]*scoped
+	scopes   *scopes
+}
+
+// scopes number the scoped kinds from 0, the same under all rules of a directory.
+type scopes struct {
+	mu      sync.Mutex
+	numbers map[string]int
+}
+
+func (s *scopes) number(full string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.numbers[full]
+	if !ok {
+		n = len(s.numbers)
+		s.numbers[full] = n
+	}
+	return n
 }
 
 // limit is how many values count together, and how many there may be.
@@ -134,7 +160,8 @@ type limit struct {
 	within int64 // microseconds; 0 for ever
 }
 
-func compileRules(cfg Config) (*rules, error) {
+// compileRules makes a configuration ready, as the successor of other rules or of none.
+func compileRules(cfg Config, before *rules) (*rules, error) {
 	kinds := cfg.Kinds
 	if kinds == nil {
 		kinds = DefaultKinds()
@@ -144,6 +171,10 @@ func compileRules(cfg Config) (*rules, error) {
 		traits:  make(map[string]TraitRule, len(cfg.Traits)),
 		sources: ranking(cfg.Sources),
 		scoped:  map[string]*scoped{},
+		scopes:  &scopes{numbers: map[string]int{}},
+	}
+	if before != nil {
+		r.scopes = before.scopes
 	}
 	r.single = slices.Clone(cfg.SingleRelations)
 	if cfg.SingleRelations == nil {
@@ -238,7 +269,8 @@ func (r *rules) scopedKind(full, brand string) (*scoped, Reason) {
 	if s := r.scoped[full]; s != nil {
 		return s, 0
 	}
-	s := &scoped{kind: k, full: strings.Clone(full), index: len(r.scoped), limit: k.limit}
+	s := &scoped{kind: k, full: strings.Clone(full), limit: k.limit}
+	s.index = r.scopes.number(s.full)
 	if k.PerScope {
 		s.limit = newLimit(k, s.full)
 	}

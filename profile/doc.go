@@ -21,7 +21,9 @@
 // [Directory.Unlink], [Directory.Retract], [Directory.Release] and their
 // opposites are exact: every profile concerned is what a full fold of what still
 // stands would make it. [Directory.Erase] lasts through replays in any order.
-// [Directory.Explain] says why two identifiers are one customer's, or why not.
+// [Directory.Explain] says why two identifiers are one customer's, or why not;
+// [Directory.Preview] what a decision, or other [Rules], would merge and split,
+// and [Directory.Reconfigure] puts all that was seen under other rules.
 //
 // What happens is told by the change feed ([Directory.Changes]), whose rows
 // carry keys and no payload.

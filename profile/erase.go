@@ -79,7 +79,7 @@ func (d *Directory) Erase(ctx context.Context, id ID, how Erasure) (Removal, err
 	if err := how.check(); err != nil {
 		return Removal{}, err
 	}
-	if len(d.rules.erasureKeys) == 0 {
+	if len(d.rules().erasureKeys) == 0 {
 		return Removal{}, ErrNoErasureKey
 	}
 	var out Removal

@@ -65,3 +65,42 @@ func Example() {
 	// feed: trait
 	// feed: observed
 }
+
+// Before a value is blocked, Preview says whom that takes apart.
+func ExampleDirectory_Preview() {
+	ctx := context.Background()
+	dir, err := profile.New(profile.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for i, phone := range []string{"13800138000", "13900139000"} {
+		_, err := dir.Observe(ctx, profile.Event{
+			ID: fmt.Sprint(i), Time: time.Date(2026, 3, 1+i, 10, 0, 0, 0, time.UTC),
+			Identifiers: []profile.Identifier{{Kind: "phone", Value: phone}, {Kind: "device", Value: "kiosk-1"}},
+		})
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	rules := dir.Rules()
+	for i := range rules.Kinds {
+		if rules.Kinds[i].Name == "device" {
+			rules.Kinds[i].BlockedPatterns = []string{"^kiosk-"}
+		}
+	}
+	would, err := dir.Preview(ctx, profile.WhatIf{Rules: &rules})
+	fmt.Println(would, err)
+	did, err := dir.Reconfigure(ctx, rules)
+	fmt.Println(did, err)
+	for c := range dir.Changes(ctx, 0) {
+		if c.Kind == profile.Split {
+			fmt.Println("feed:", c.Kind, c.Mode)
+		}
+	}
+
+	// Output:
+	// 1 profile splits <nil>
+	// 1 profile splits <nil>
+	// feed: split backfill
+}

@@ -88,7 +88,7 @@ func (x Explanation) String() string {
 func (d *Directory) Explain(ctx context.Context, a, b Identifier) (Explanation, error) {
 	var names [2]name
 	for i, id := range [...]Identifier{a, b} {
-		n, reason := d.rules.name(id, "")
+		n, reason := d.rules().name(id, "")
 		if reason != 0 {
 			return Explanation{}, ErrNotFound
 		}

@@ -24,6 +24,7 @@ type graph struct {
 	traits        []*trait // by word; nil for a word that no trait had as name
 	sources       sources
 	arrivals      uint64
+	granted       uint64        // of a Store, the last arrival number that may be used
 	handOvers     []HandOver    // by time
 	released      bool          // some value was
 	askedNames    map[Name]bool // of a Store, what was loaded with its profile or found absent
@@ -335,14 +336,30 @@ func (e *evidence) keep(rec *record) {
 }
 
 func (g *graph) newEvidence(p *prepared) *evidence {
-	g.arrivals++
-	e := &evidence{key: p.key, anchor: g.newID(), arrival: g.arrivals, first: p.at, last: p.at}
-	g.evidence[e.key] = e
+	e := g.hold(p.key, p.names)
+	e.anchor, e.arrival = g.newID(), g.nextArrival()
+	e.first, e.last = p.at, p.at
 	g.anchors[e.anchor] = e
+	return e
+}
+
+// nextArrival is the next arrival number, of a Store one of those that it granted.
+func (g *graph) nextArrival() uint64 {
+	g.arrivals++
+	if g.stored && g.arrivals > g.granted {
+		g.missing.arrivals++
+	}
+	return g.arrivals
+}
+
+// hold makes evidence of names in the order of linking, without anchor and events.
+func (g *graph) hold(key EvidenceKey, names []name) *evidence {
+	e := &evidence{key: key}
+	g.evidence[key] = e
 	e.records = e.sole[:0]
-	e.links = make([]*node, 0, len(p.names))
-	room := make([]node, 0, len(p.names))
-	for _, nm := range p.names {
+	e.links = make([]*node, 0, len(names))
+	room := make([]node, 0, len(names))
+	for _, nm := range names {
 		n := g.findNode(nm)
 		if n == nil {
 			room = append(room, node{name: nm})

@@ -115,7 +115,7 @@ func (d *Directory) lookup(ctx context.Context, id Identifier, at int64) (ID, er
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	nm, reason := d.rules.name(id, "")
+	nm, reason := d.rules().name(id, "")
 	if reason != 0 {
 		return "", ErrNotFound
 	}

@@ -132,7 +132,7 @@ func (d *Directory) May(ctx context.Context, id ID, q ConsentQuery, at time.Time
 	ask := Query{Anchors: []ID{id}}
 	var address name
 	if q.Address != (Identifier{}) {
-		n, reason := d.rules.name(q.Address, q.Brand)
+		n, reason := d.rules().name(q.Address, q.Brand)
 		if reason != 0 {
 			_, err := d.Resolve(ctx, id)
 			return Permission{}, err

@@ -97,15 +97,20 @@ func (d *Directory) Observe(ctx context.Context, e Event) (Receipt, error) {
 		return receipts[0], receipts[0].Err
 	}
 	var buf [8]name
-	p, _, refused, err := d.prepare(&e, d.now(), buf[:0])
+	p, _, refused, err := d.prepare(d.rules(), &e, d.now(), buf[:0])
+	if err == nil {
+		if err := ctx.Err(); err != nil {
+			return Receipt{}, err
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if p.rules != d.graph.rules {
+			p, _, refused, err = d.prepare(d.graph.rules, &e, p.now, buf[:0])
+		}
+	}
 	if err != nil {
 		return Receipt{Event: e.ID, Refused: refused, Err: err}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return Receipt{}, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	r := d.graph.observe(&p, refused)
 	return r, r.Err
 }
@@ -115,33 +120,52 @@ func (d *Directory) Observe(ctx context.Context, e Event) (Receipt, error) {
 // its error in its receipt and does not stop the others. The error is that of
 // the context or the Store; then nothing is recorded.
 func (d *Directory) ObserveBatch(ctx context.Context, events []Event) ([]Receipt, error) {
+	for {
+		rules := d.rules()
+		batch, receipts := d.prepareBatch(rules, events)
+		if d.store != nil {
+			recorded, err := d.observeStored(ctx, rules, batch, receipts)
+			if errors.Is(err, errOvertaken) {
+				continue
+			}
+			return recorded, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		d.mu.Lock()
+		if rules != d.graph.rules {
+			d.mu.Unlock()
+			continue
+		}
+		defer d.mu.Unlock()
+		for i := range batch {
+			if receipts[i].Err == nil {
+				receipts[i] = d.graph.observe(&batch[i], receipts[i].Refused)
+			}
+		}
+		return receipts, nil
+	}
+}
+
+// errOvertaken reports that the rules changed since events were prepared.
+var errOvertaken = errors.New("profile: prepared under former rules")
+
+func (d *Directory) prepareBatch(rules *rules, events []Event) ([]prepared, []Receipt) {
 	batch := make([]prepared, len(events))
 	receipts := make([]Receipt, len(events))
 	buf := make([]name, 0, 4*len(events))
 	now := d.now()
 	for i := range events {
 		receipts[i].Event = events[i].ID
-		batch[i], buf, receipts[i].Refused, receipts[i].Err = d.prepare(&events[i], now, buf)
+		batch[i], buf, receipts[i].Refused, receipts[i].Err = d.prepare(rules, &events[i], now, buf)
 	}
-	if d.store != nil {
-		return d.observeStored(ctx, batch, receipts)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := range batch {
-		if receipts[i].Err == nil {
-			receipts[i] = d.graph.observe(&batch[i], receipts[i].Refused)
-		}
-	}
-	return receipts, nil
+	return batch, receipts
 }
 
 // observeStored records a prepared batch in the Store, in one commit; doors are
 // the receipts as far as the door goes.
-func (d *Directory) observeStored(ctx context.Context, batch []prepared, doors []Receipt) ([]Receipt, error) {
+func (d *Directory) observeStored(ctx context.Context, rules *rules, batch []prepared, doors []Receipt) ([]Receipt, error) {
 	q := Query{Arrivals: len(batch)}
 	for i := range batch {
 		if doors[i].Err != nil {
@@ -152,10 +176,13 @@ func (d *Directory) observeStored(ctx context.Context, batch []prepared, doors [
 		for _, n := range batch[i].names {
 			q.Names = append(q.Names, n.row())
 		}
-		q.Tombstones = append(q.Tombstones, d.rules.hashes(&batch[i])...)
+		q.Tombstones = append(q.Tombstones, rules.hashes(&batch[i])...)
 	}
 	receipts := slices.Clone(doors)
 	err := d.update(ctx, q, func(g *graph) error {
+		if g.rules != rules {
+			return errOvertaken
+		}
 		for i := range batch {
 			if doors[i].Err == nil {
 				receipts[i] = g.observe(&batch[i], doors[i].Refused)
@@ -208,6 +235,7 @@ func compareNames(a, b name) int {
 // to the caller's event, which the graph copies.
 type prepared struct {
 	event    *Event
+	rules    *rules // by which it was normalized
 	at       int64
 	now      time.Time
 	names    []name // distinct, in the order of linking
@@ -218,16 +246,16 @@ type prepared struct {
 // prepare checks an event. Its names go to the end of buf, which it returns
 // with the identifiers that it refused. Nothing here reaches the heap where all
 // goes well, and so the prepared event is a result.
-func (d *Directory) prepare(e *Event, now time.Time, buf []name) (prepared, []name, []Refusal, error) {
-	p := prepared{event: e, now: now}
-	if err := d.checkEvent(e, now); err != nil {
+func (d *Directory) prepare(rules *rules, e *Event, now time.Time, buf []name) (prepared, []name, []Refusal, error) {
+	p := prepared{event: e, rules: rules, now: now}
+	if err := d.checkEvent(rules, e, now); err != nil {
 		return p, buf, nil, err
 	}
 	var refused []Refusal
 	p.at = e.Time.UnixMicro()
 	from, kept := len(buf), false
 	for _, id := range e.Identifiers {
-		n, reason := d.rules.name(id, e.Brand)
+		n, reason := rules.name(id, e.Brand)
 		switch {
 		case reason != 0:
 			refused = append(refused, Refusal{Identifier: id, Reason: reason})
@@ -250,18 +278,18 @@ func (d *Directory) prepare(e *Event, now time.Time, buf []name) (prepared, []na
 	}
 	p.key = evidenceKey(p.names)
 	if len(e.Consents) > 0 {
-		p.consents = d.consents(e)
+		p.consents = rules.consents(e)
 	}
 	return p, buf, refused, nil
 }
 
 // consents copies the consent acts of a checked event, with normalized addresses.
-func (d *Directory) consents(e *Event) []ConsentAct {
+func (r *rules) consents(e *Event) []ConsentAct {
 	acts := slices.Clone(e.Consents)
 	for i := range acts {
 		acts[i].ExpiresAt = canonical(acts[i].ExpiresAt)
 		if acts[i].Address != (Identifier{}) {
-			if n, reason := d.rules.name(acts[i].Address, e.Brand); reason == 0 {
+			if n, reason := r.name(acts[i].Address, e.Brand); reason == 0 {
 				acts[i].Address = n.identifier()
 			}
 		}
@@ -296,7 +324,7 @@ func compareKinds(a, b name) int {
 	return strings.Compare(a.value, b.value)
 }
 
-func (d *Directory) checkEvent(e *Event, now time.Time) error {
+func (d *Directory) checkEvent(rules *rules, e *Event, now time.Time) error {
 	bad := func(field, why string) error {
 		return fmt.Errorf("%w: %s %s", ErrInvalidEvent, field, why)
 	}
@@ -365,7 +393,7 @@ func (d *Directory) checkEvent(e *Event, now time.Time) error {
 			return bad("Consents", "wait for the confirmation of what is no grant")
 		}
 		if c.Address.Kind != "" || c.Address.Value != "" {
-			if _, reason := d.rules.name(c.Address, e.Brand); reason != 0 {
+			if _, reason := rules.name(c.Address, e.Brand); reason != 0 {
 				return bad("Consents", "name an address that is "+reason.String())
 			}
 		}

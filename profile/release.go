@@ -17,7 +17,7 @@ func (d *Directory) Release(ctx context.Context, id Identifier, at time.Time, by
 	if err := by.check(); err != nil {
 		return err
 	}
-	nm, reason := d.rules.name(id, "")
+	nm, reason := d.rules().name(id, "")
 	switch {
 	case reason != 0:
 		return fmt.Errorf("%w: the identifier is %s", ErrInvalidDecision, reason)

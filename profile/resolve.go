@@ -357,8 +357,17 @@ func (f *fold) widen(c *cluster) {
 // and widens it by the far side of every refused link whose verdict flips,
 // until none does. It returns the number of evidence records folded.
 func (f *fold) run(added, removed []*evidence, now int64, mode Mode) int {
+	folded, done := f.resolve(added, removed)
+	if done {
+		f.install(removed, now, mode)
+	}
+	return folded
+}
+
+// resolve is run without installing the result, which is in the scratch state
+// then; done is false where a Store has to be asked for more first.
+func (f *fold) resolve(added, removed []*evidence) (folded int, done bool) {
 	f.verdicts = map[*evidence][]*refusal{}
-	folded := 0
 	for {
 		for _, c := range f.scope {
 			if c.partial {
@@ -366,7 +375,7 @@ func (f *fold) run(added, removed []*evidence, now int64, mode Mode) int {
 			}
 		}
 		if f.g.missing.any() {
-			return folded
+			return folded, false
 		}
 		f.g.epoch++
 		f.epoch = f.g.epoch
@@ -374,18 +383,16 @@ func (f *fold) run(added, removed []*evidence, now int64, mode Mode) int {
 		f.records, f.nodes, f.made = f.records[:0], f.nodes[:0], f.made[:0]
 		f.updates, f.ties, f.beaten = f.updates[:0], f.ties[:0], f.beaten[:0]
 		clear(f.verdicts)
-		done := f.collect(added, removed) && f.fold()
+		done = f.collect(added, removed) && f.fold()
 		folded += len(f.records)
 		if f.g.missing.any() {
-			return folded
+			return folded, false
 		}
 		if done {
-			break
+			return folded, true
 		}
 		f.widen(f.wider)
 	}
-	f.install(removed, now, mode)
-	return folded
 }
 
 // collect gathers what is in scope. It returns false where a must-link leads out of it.

@@ -136,6 +136,7 @@ type model struct {
 	gone   map[string]bool          // retracted
 	keys   map[string]profile.EvidenceKey
 	minted int
+	ask    func(profile.WhatIf) // before every decision, nil for not
 }
 
 func newModel(t testing.TB, cfg profile.Config) *model {
@@ -250,11 +251,18 @@ func (m *model) decide(t testing.TB, rng *rand.Rand) string {
 	}
 	id := ids[rng.IntN(len(ids))]
 	key := m.keys[id]
+	ask := func(w profile.WhatIf) {
+		if m.ask != nil {
+			m.ask(w)
+		}
+	}
 	switch rng.IntN(6) {
 	case 0:
+		ask(profile.WhatIf{Retract: id})
 		m.retract(t, id)
 		return "retract " + id
 	case 1:
+		ask(profile.WhatIf{RetractEvidence: key})
 		require.NoError(t, m.dir.RetractEvidence(ctx, key, decided))
 		for _, other := range ids {
 			if m.keys[other] == key {
@@ -264,10 +272,12 @@ func (m *model) decide(t testing.TB, rng *rand.Rand) string {
 		return "retract evidence of " + id
 	case 2:
 		if m.oracle.unlinked[key] {
+			ask(profile.WhatIf{Relink: key})
 			require.NoError(t, m.dir.Relink(ctx, key, decided))
 			delete(m.oracle.unlinked, key)
 			return "relink " + id
 		}
+		ask(profile.WhatIf{Unlink: key})
 		require.NoError(t, m.dir.Unlink(ctx, key, decided))
 		m.oracle.unlinked[key] = true
 		return "unlink " + id
@@ -292,13 +302,16 @@ func (m *model) decide(t testing.TB, rng *rand.Rand) string {
 	}
 	tie := oracleTie{a, b, rng.IntN(2) == 0}
 	if at := slices.IndexFunc(m.oracle.ties, func(o oracleTie) bool { return o.a == a && o.b == b }); at >= 0 {
+		ask(profile.WhatIf{Withdraw: &[2]profile.Identifier{b, a}})
 		require.NoError(t, m.dir.Withdraw(ctx, a, b, decided))
 		m.oracle.ties = slices.DeleteFunc(m.oracle.ties, func(o oracleTie) bool { return o.a == a && o.b == b })
 		return fmt.Sprint("withdraw ", a, b)
 	}
 	if tie.must {
+		ask(profile.WhatIf{Link: &[2]profile.Identifier{a, b}})
 		require.NoError(t, m.dir.Link(ctx, a, b, decided))
 	} else {
+		ask(profile.WhatIf{Separate: &[2]profile.Identifier{a, b}})
 		require.NoError(t, m.dir.Separate(ctx, a, b, decided))
 	}
 	m.oracle.ties = append(m.oracle.ties, tie)
@@ -314,53 +327,69 @@ func holding(p profile.Profile) string {
 	return fmt.Sprint(p.Events, p.Values(), ids)
 }
 
+// reader follows the feed and, at each row, re-reads the profiles that the row names.
+type reader struct {
+	dir    *profile.Directory
+	held   map[profile.ID]string
+	cursor uint64
+}
+
+func newReader(d *profile.Directory) *reader { return &reader{dir: d, held: map[profile.ID]string{}} }
+
+func (r *reader) follow(t testing.TB) {
+	t.Helper()
+	for c, err := range r.dir.Changes(t.Context(), r.cursor) {
+		require.NoError(t, err)
+		require.Equal(t, r.cursor+1, c.Seq)
+		r.cursor = c.Seq
+		for _, id := range []profile.ID{c.Profile, c.Other} {
+			if id == "" {
+				continue
+			}
+			p, err := r.dir.Get(t.Context(), id)
+			if errors.Is(err, profile.ErrGone) || err == nil && p.ID != id {
+				delete(r.held, id)
+				continue
+			}
+			require.NoError(t, err)
+			r.held[id] = holding(p)
+		}
+	}
+}
+
+// check compares what the reader holds with the directory.
+func (r *reader) check(t testing.TB, m *model) {
+	t.Helper()
+	truth := map[profile.ID]string{}
+	for id := range m.events {
+		_, owner, err := m.dir.Event(t.Context(), id)
+		require.NoError(t, err)
+		if owner != "" {
+			p, err := m.dir.Get(t.Context(), owner)
+			require.NoError(t, err)
+			truth[owner] = holding(p)
+		}
+	}
+	require.Equal(t, truth, r.held)
+}
+
 // A reader that follows the feed and, at each row, re-reads the profiles that
 // the row names always holds every profile as it is.
 func TestFeedNamesAllThatChanged(t *testing.T) {
 	eachWorld(t, func(t *testing.T, cfg profile.Config, rng *rand.Rand) {
 		w := chaos(rng)
 		m := newModel(t, cfg)
-		held := map[profile.ID]string{}
-		var cursor uint64
-		read := func(id profile.ID) {
-			if id == "" {
-				return
-			}
-			p, err := m.dir.Get(t.Context(), id)
-			if errors.Is(err, profile.ErrGone) || err == nil && p.ID != id {
-				delete(held, id)
-				return
-			}
-			require.NoError(t, err)
-			held[id] = holding(p)
-		}
+		held := newReader(m.dir)
 		order := rng.Perm(len(w.events))
 		for len(order) > 0 {
-			what := "event"
 			if rng.IntN(3) > 0 {
 				m.observe(t, w.events[order[0]])
 				order = order[1:]
 			} else {
-				what = m.decide(t, rng)
+				m.decide(t, rng)
 			}
-			for c, err := range m.dir.Changes(t.Context(), cursor) {
-				require.NoError(t, err)
-				require.Equal(t, cursor+1, c.Seq)
-				cursor = c.Seq
-				read(c.Profile)
-				read(c.Other)
-			}
-			truth := map[profile.ID]string{}
-			for id := range m.events {
-				_, owner, err := m.dir.Event(t.Context(), id)
-				require.NoError(t, err)
-				if owner != "" {
-					p, err := m.dir.Get(t.Context(), owner)
-					require.NoError(t, err)
-					truth[owner] = holding(p)
-				}
-			}
-			require.Equal(t, truth, held, "after %s", what)
+			held.follow(t)
+			held.check(t, m)
 		}
 	})
 }

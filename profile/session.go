@@ -35,10 +35,11 @@ type missing struct {
 	names    []Name
 	evidence []EvidenceKey
 	records  []EvidenceKey
+	arrivals int
 }
 
 func (m *missing) any() bool {
-	return len(m.profiles)+len(m.names)+len(m.evidence)+len(m.records) > 0
+	return len(m.profiles)+len(m.names)+len(m.evidence)+len(m.records)+m.arrivals > 0
 }
 
 // view runs a reader on the graph. It may run more than once.
@@ -51,7 +52,12 @@ func (d *Directory) view(ctx context.Context, q Query, read func(g *graph) error
 		defer d.mu.RUnlock()
 		return read(d.graph)
 	}
-	_, err := d.run(ctx, q, &minting{}, read)
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if _, err := d.underRules(ctx); err != nil {
+		return err
+	}
+	_, err := d.run(ctx, d.rules(), q, &minting{}, read)
 	return err
 }
 
@@ -66,9 +72,15 @@ func (d *Directory) update(ctx context.Context, q Query, decide func(g *graph) e
 		defer d.mu.Unlock()
 		return decide(d.graph)
 	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
 	ids := minting{mint: d.newID}
 	for {
-		s, err := d.run(ctx, q, &ids, decide)
+		unwritten, err := d.underRules(ctx)
+		if err != nil {
+			return err
+		}
+		s, err := d.run(ctx, d.rules(), q, &ids, decide)
 		if err != nil {
 			return err
 		}
@@ -76,19 +88,25 @@ func (d *Directory) update(ctx context.Context, q Query, decide func(g *graph) e
 		if b.empty() {
 			return nil
 		}
+		if unwritten {
+			b.Rules = rulesOf(d.config).document()
+		}
 		if err := d.store.Commit(ctx, b); !errors.Is(err, ErrConflict) {
+			if err == nil {
+				d.ruled.Store(true)
+			}
 			return err
 		}
 	}
 }
 
 // run loads, runs, and loads more until nothing is missing.
-func (d *Directory) run(ctx context.Context, q Query, ids *minting, f func(g *graph) error) (*session, error) {
+func (d *Directory) run(ctx context.Context, r *rules, q Query, ids *minting, f func(g *graph) error) (*session, error) {
 	var want missing
 	for {
 		ids.next = 0
 		had := len(want.names)
-		s, err := d.open(ctx, q, want, ids.id)
+		s, err := d.open(ctx, r, q, want, ids.id)
 		if err != nil {
 			return nil, err
 		}
@@ -110,6 +128,7 @@ func (d *Directory) run(ctx context.Context, q Query, ids *minting, f func(g *gr
 		want.names = append(want.names, more.names...)
 		want.evidence = append(want.evidence, more.evidence...)
 		want.records = append(want.records, more.records...)
+		want.arrivals += more.arrivals
 	}
 }
 
@@ -128,17 +147,18 @@ func (m *minting) id() ID {
 	return m.minted[m.next-1]
 }
 
-func (d *Directory) open(ctx context.Context, q Query, want missing, newID func() ID) (*session, error) {
+func (d *Directory) open(ctx context.Context, r *rules, q Query, want missing, newID func() ID) (*session, error) {
 	q.Profiles = append(slices.Clip(q.Profiles), want.profiles...)
 	q.Names = append(slices.Clip(q.Names), want.names...)
 	q.Evidence = append(slices.Clip(q.Evidence), want.evidence...)
+	q.Arrivals += want.arrivals
 	rows, err := d.store.Load(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	now := d.now()
 	s := &session{
-		d: d, now: now, graph: newGraph(d.rules, func() time.Time { return now }, newID, 0),
+		d: d, now: now, graph: newGraph(r, func() time.Time { return now }, newID, 0),
 		evidence: map[EvidenceKey]EvidenceRow{}, names: map[Name]NameRow{}, profiles: map[ID]ProfileRow{},
 		anchors: map[ID]AnchorRow{}, events: map[string]EventRow{}, stubs: map[ID]*cluster{},
 		tombstones: map[Hash]tombstone{},
@@ -180,6 +200,7 @@ func (s *session) records(ctx context.Context, key EvidenceKey) error {
 func (s *session) hydrate(rows Rows, q Query) {
 	g := s.graph
 	g.arrivals = rows.Arrival - 1
+	g.granted = g.arrivals + uint64(q.Arrivals)
 	for _, h := range rows.HandOvers {
 		g.addHandOver(h)
 	}
@@ -223,11 +244,7 @@ func (s *session) hydrate(rows Rows, q Query) {
 			g.findNode(nm).stub = false
 		}
 	}
-	for _, id := range q.Profiles {
-		if c := s.stubs[id]; c != nil && c.size > 0 {
-			s.complete(c)
-		}
-	}
+	s.complete(q.Profiles)
 }
 
 // stub is the cluster of a profile, known by its ID alone at first.
@@ -254,29 +271,39 @@ func (s *session) profile(row ProfileRow) {
 	c.golden = s.candidates(row.Traits)
 }
 
-// complete makes a cluster whole from what was loaded for it.
-func (s *session) complete(c *cluster) {
-	c.partial = false
-	c.evidence, c.nodes = nil, nil
-	for _, e := range s.graph.evidence {
-		if e.home == c {
-			c.evidence = append(c.evidence, e)
+// complete makes the clusters of profiles whole from what was loaded for them.
+func (s *session) complete(profiles []ID) {
+	whole := map[*cluster]bool{}
+	for _, id := range profiles {
+		if c := s.stubs[id]; c != nil && c.size > 0 {
+			c.partial = false
+			c.evidence, c.nodes = nil, nil
+			whole[c] = true
+		}
+	}
+	if len(whole) == 0 {
+		return
+	}
+	for _, e := range s.graph.sorted() {
+		if whole[e.home] {
+			e.home.evidence = append(e.home.evidence, e)
 		}
 	}
 	for _, byValue := range s.graph.nodes {
 		for _, n := range byValue {
-			if n.home == c {
-				c.nodes = append(c.nodes, n)
+			if whole[n.home] {
+				n.home.nodes = append(n.home.nodes, n)
 			}
 		}
 	}
-	slices.SortFunc(c.evidence, func(a, b *evidence) int { return compareInt(int64(a.arrival), int64(b.arrival)) })
-	slices.SortFunc(c.nodes, func(a, b *node) int { return compareNames(a.name, b.name) })
+	for c := range whole {
+		slices.SortFunc(c.nodes, func(a, b *node) int { return compareNames(a.name, b.name) })
+	}
 }
 
 // name gives a row's name its kind; false for one that is not configured any more.
 func (s *session) name(n Name) (name, bool) {
-	k, reason := s.d.rules.scopedKind(n.Kind, "")
+	k, reason := s.graph.rules.scopedKind(n.Kind, "")
 	if reason != 0 {
 		return name{}, false
 	}
@@ -378,7 +405,7 @@ func (s *session) evidenceRow(row EvidenceRow) {
 		r := &refusal{evidence: e, node: s.known(nm)}
 		r.reason = rr.Reason
 		if rr.Limit != "" {
-			if k, reason := s.d.rules.scopedKind(rr.Limit, ""); reason == 0 {
+			if k, reason := s.graph.rules.scopedKind(rr.Limit, ""); reason == 0 {
 				r.limit = k.limit
 			}
 		}
@@ -493,19 +520,15 @@ func (s *session) batch() Batch {
 			b.Evidence = append(b.Evidence, row)
 		}
 		if !loaded {
-			b.Anchors = append(b.Anchors, AnchorRow{ID: e.anchor, Evidence: key})
+			b.Anchors = append(b.Anchors, g.anchorRow(e.anchor))
 		}
 	}
 	for key, was := range s.evidence {
 		if g.evidence[key] == nil {
 			b.Evidence = append(b.Evidence, EvidenceRow{Key: key, Version: was.Version, Deleted: true})
-			gone := AnchorRow{ID: was.Anchor}
-			if to := g.anchors[was.Anchor]; to != nil {
-				gone.Evidence = to.key
-			}
-			b.Anchors = append(b.Anchors, gone)
+			b.Anchors = append(b.Anchors, g.anchorRow(was.Anchor))
 		} else if now := g.evidence[key].anchor; now != was.Anchor {
-			b.Anchors = append(b.Anchors, AnchorRow{ID: was.Anchor}, AnchorRow{ID: now, Evidence: key})
+			b.Anchors = append(b.Anchors, g.anchorRow(was.Anchor), g.anchorRow(now))
 		}
 	}
 	for _, byValue := range g.nodes {
@@ -523,7 +546,7 @@ func (s *session) batch() Batch {
 		}
 	}
 	for id, was := range s.names {
-		if nm, ok := s.name(id); ok && g.findNode(nm) == nil {
+		if nm, ok := s.name(id); !ok || g.findNode(nm) == nil {
 			b.Names = append(b.Names, NameRow{Name: id, Version: was.Version, Deleted: true})
 		}
 	}
@@ -532,8 +555,12 @@ func (s *session) batch() Batch {
 		row.Version = s.profiles[row.ID].Version
 		b.Profiles = append(b.Profiles, row)
 	}
+	stands := map[ID]bool{}
+	for _, row := range b.Profiles {
+		stands[row.ID] = true
+	}
 	for id, was := range s.profiles {
-		if !slices.ContainsFunc(b.Profiles, func(r ProfileRow) bool { return r.ID == id }) {
+		if !stands[id] {
 			b.Profiles = append(b.Profiles, ProfileRow{ID: id, Version: was.Version, Deleted: true})
 		}
 	}
@@ -560,9 +587,18 @@ func (s *session) batch() Batch {
 	return b
 }
 
+// anchorRow says which evidence answers to an ID.
+func (g *graph) anchorRow(id ID) AnchorRow {
+	row := AnchorRow{ID: id}
+	if e := g.anchors[id]; e != nil {
+		row.Evidence = e.key
+	}
+	return row
+}
+
 func (b *Batch) empty() bool {
 	return len(b.Moves) == 0 && len(b.Events) == 0 && len(b.Evidence) == 0 && len(b.Names) == 0 &&
-		len(b.Anchors) == 0 && len(b.HandOvers) == 0 && len(b.Changes) == 0
+		len(b.Anchors) == 0 && len(b.HandOvers) == 0 && len(b.Changes) == 0 && b.Rules == ""
 }
 
 // sort puts rows in the order of their keys, in which a Store may lock them.
@@ -571,6 +607,7 @@ func (b *Batch) sort() {
 	slices.SortFunc(b.Evidence, func(x, y EvidenceRow) int { return slices.Compare(x.Key[:], y.Key[:]) })
 	slices.SortFunc(b.Names, func(x, y NameRow) int { return x.Name.compare(y.Name) })
 	slices.SortFunc(b.Anchors, func(x, y AnchorRow) int { return strings.Compare(string(x.ID), string(y.ID)) })
+	b.Anchors = slices.CompactFunc(b.Anchors, func(x, y AnchorRow) bool { return x.ID == y.ID })
 	slices.SortFunc(b.Tombstones, func(x, y TombstoneRow) int { return slices.Compare(x.Hash[:], y.Hash[:]) })
 	slices.SortFunc(b.Profiles, func(x, y ProfileRow) int { return strings.Compare(string(x.ID), string(y.ID)) })
 }

@@ -1,10 +1,6 @@
 package profile
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // group is the evidence that went from one cluster to another in a fold.
 type group struct {
@@ -18,8 +14,11 @@ type group struct {
 // earliest anchor, a merge, or both where it left one profile for another; an
 // identifier that moved without evidence as unlinked or linked.
 func (f *fold) transitions(now int64, mode Mode) {
-	t := teller{f: f, now: now, mode: mode, told: map[ID]bool{}}
+	t := teller{g: f.g, now: now, mode: mode, told: map[ID]bool{}}
 	groups, created := f.groups()
+	for _, e := range f.records {
+		e.home = e.links[0].next
+	}
 	moves := f.moves()
 	if f.observed != nil {
 		t.told[f.observed.home.id()] = true // its Observed row follows
@@ -31,6 +30,32 @@ func (f *fold) transitions(now int64, mode Mode) {
 			}
 		}
 	}
+	for _, c := range f.made {
+		t.stand(c)
+	}
+	t.regrouped(created, groups, moves)
+	t.traits(f, groups)
+}
+
+// teller writes what became of the profiles to the feed.
+type teller struct {
+	g      *graph
+	now    int64
+	mode   Mode
+	told   map[ID]bool // whom a row named
+	stands map[ID]bool // which profiles are
+}
+
+func (t *teller) stand(c *cluster) {
+	if t.stands == nil {
+		t.stands = map[ID]bool{}
+	}
+	t.stands[c.id()] = true
+}
+
+// regrouped tells what became of profiles whose evidence, groups by arrival,
+// and whose identifiers moved.
+func (t *teller) regrouped(created []*cluster, groups []group, moves []move) {
 	for _, c := range created {
 		t.tell(Created, c.id(), "")
 	}
@@ -44,38 +69,25 @@ func (f *fold) transitions(now int64, mode Mode) {
 			t.tell(Merged, is, moved)
 		}
 	}
-	stands := map[ID]bool{}
-	for _, c := range f.made {
-		stands[c.id()] = true
-	}
 	for _, m := range moves {
 		switch {
-		case m.from != "" && stands[m.from] && !t.told[m.from]:
+		case m.from != "" && t.stands[m.from] && !t.told[m.from]:
 			t.tell(Unlinked, m.from, m.to)
 		case m.to != "" && !t.told[m.to]:
 			t.tell(Linked, m.to, m.from)
 		}
 	}
-	t.traits(groups)
-}
-
-// teller writes what became of the profiles to the feed.
-type teller struct {
-	f    *fold
-	now  int64
-	mode Mode
-	told map[ID]bool // whom a row named
 }
 
 func (t *teller) tell(kind ChangeKind, id, other ID) {
-	t.f.g.feed.add(change{kind: kind, profile: id, other: other, at: t.now, mode: t.mode})
+	t.g.feed.add(change{kind: kind, profile: id, other: other, at: t.now, mode: t.mode})
 	t.told[id], t.told[other] = true, true
 }
 
 // traits gives every cluster made its golden record and tells what changed.
-func (t *teller) traits(groups []group) {
+func (t *teller) traits(f *fold, groups []group) {
 	before := map[ID]*cluster{}
-	for _, c := range t.f.scope {
+	for _, c := range f.scope {
 		if c.anchor != "" {
 			before[c.id()] = c
 		}
@@ -86,7 +98,7 @@ func (t *teller) traits(groups []group) {
 			same[gr.to] = gr.from
 		}
 	}
-	for _, c := range t.f.made {
+	for _, c := range f.made {
 		if c.size == 0 {
 			continue
 		}
@@ -94,9 +106,9 @@ func (t *teller) traits(groups []group) {
 			c.golden = old.golden
 			continue
 		}
-		t.f.g.buildGolden(c)
+		t.g.buildGolden(c)
 		if old := before[c.id()]; old != nil {
-			t.f.g.compareGolden(c.id(), old.traitsOf(), c.traitsOf(), t.now, t.mode)
+			t.g.compareGolden(c.id(), old.traitsOf(), c.traitsOf(), t.now, t.mode)
 		}
 	}
 }
@@ -108,26 +120,28 @@ type move struct{ from, to ID }
 // hands, each pair of profiles once.
 func (f *fold) moves() []move {
 	var out []move
+	var seen map[move]bool
 	for _, n := range f.nodes {
-		if m := (move{n.home.id(), n.next.id()}); m.from != m.to && !slices.Contains(out, m) {
+		if m := (move{n.home.id(), n.next.id()}); m.from != m.to && !seen[m] {
+			if seen == nil {
+				seen = map[move]bool{}
+			}
+			seen[m] = true
 			out = append(out, m)
 		}
 		n.home, n.since, n.next = n.next, n.nextSince, nil
 	}
-	slices.SortFunc(out, func(a, b move) int {
-		return cmp.Or(strings.Compare(string(a.from), string(b.from)), strings.Compare(string(a.to), string(b.to)))
-	})
+	slices.SortFunc(out, move.compare)
 	return out
 }
 
-// groups sets the home of every record folded. It returns the groups that
-// moved, by arrival, and the clusters that hold nothing but new evidence.
+// groups are the evidence folded by where it comes from and goes to, by arrival,
+// and the clusters that hold nothing but new evidence.
 func (f *fold) groups() (groups []group, created []*cluster) {
 	index := map[[2]*cluster]int{}
 	last := -1
 	for _, e := range f.records {
 		to, from := e.links[0].next, e.home
-		e.home = to
 		if from == nil {
 			if to.anchor == e.anchor {
 				created = append(created, to)
