@@ -32,12 +32,13 @@ func (p people) React(eventID, category string, at time.Time) []feed.Delivery {
 var earn = world.Earn{PerYuan: 1, Rounding: world.ByOrder, ReturnDays: 7, Silver: 1000, Gold: 5000}
 
 // live runs the loop over a generated year.
-func live(ctx context.Context, cfg world.Config, bar *progress.Progress) (*loop, *world.World, error) {
+func live(ctx context.Context, cfg world.Config, keep *storage, bar *progress.Progress) (*loop, *world.World, error) {
 	w, err := world.New(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := setting{zone: "Asia/Shanghai", currency: "CNY", world: people{w}, clubs: map[string]shop.Club{}}
+	s := setting{zone: "Asia/Shanghai", currency: "CNY", world: people{w}, clubs: map[string]shop.Club{}, keep: keep}
+	s.input = fmt.Sprintf("the generated year %d of %d persons", max(cfg.Seed, 1), cfg.Customers)
 	for _, o := range w.Outlets() {
 		s.tablets = append(s.tablets, o.Tablets...)
 	}
@@ -62,9 +63,9 @@ func live(ctx context.Context, cfg world.Config, bar *progress.Progress) (*loop,
 }
 
 // generated reports on a generated year, scored against its truth.
-func generated(ctx context.Context, cfg world.Config, bar *progress.Progress) (report.Report, error) {
+func generated(ctx context.Context, cfg world.Config, keep *storage, bar *progress.Progress) (report.Report, error) {
 	cfg.Earn = earn
-	l, w, err := live(ctx, cfg, bar)
+	l, w, err := live(ctx, cfg, keep, bar)
 	if err != nil {
 		return report.Report{}, err
 	}

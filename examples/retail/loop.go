@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +51,12 @@ type loop struct {
 	scheduled agenda // what happens outside because of what was done here
 	world     outside
 	count     counts
+	minted    int // customers' IDs
+	taken     int // deliveries of the feed
+
+	keep  *storage        // nil in memory
+	input string          // what is run over
+	heard map[string]bool // the messages that the outside has reacted to
 }
 
 // club is a brand's loyalty program.
@@ -70,35 +75,45 @@ type setting struct {
 	// currency is what amounts are shown in.
 	currency string
 	world    outside
+	// input names what is run over.
+	input string
+	// keep is where everything is kept; nil is memory.
+	keep *storage
 }
 
 func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
-	l := &loop{now: start, currency: s.currency, clubs: map[string]*club{}, orders: map[commerce.Key][]commerce.Event{}, early: map[string][]profile.Event{}, causes: map[string]string{}, world: s.world}
+	l := &loop{now: start, currency: s.currency, clubs: map[string]*club{}, orders: map[commerce.Key][]commerce.Event{}, early: map[string][]profile.Event{}, causes: map[string]string{}, world: s.world, keep: s.keep, input: s.input, heard: map[string]bool{}}
 	clock := func() time.Time { return l.now }
 	var err error
 
-	ids := 0
 	if l.customers, err = profile.New(profile.Config{
 		Kinds: shop.Kinds(s.tablets), Now: clock, MaxAhead: -1,
 		// The same run gives the same report: splits are drawn by customer.
-		NewID: func() profile.ID { ids++; return profile.ID(fmt.Sprintf("c%07d", ids)) },
+		NewID: func() profile.ID { l.minted++; return profile.ID(fmt.Sprintf("c%07d", l.minted)) },
+		Store: s.keep.customers(),
 	}); err != nil {
 		return nil, err
 	}
 
-	if l.audiences, err = segment.New(segment.Config{History: l.customers}); err != nil {
+	resumed, err := l.restore(ctx)
+	if err != nil {
 		return nil, err
 	}
-	for _, def := range audience.All(s.zone) {
-		if err := l.audiences.Define(ctx, start, def); err != nil {
-			return nil, err
+	if l.audiences, err = segment.Resume(ctx, segment.Config{History: l.customers, Store: s.keep.audiences()}); err != nil {
+		return nil, err
+	}
+	if !resumed {
+		for _, def := range audience.All(s.zone) {
+			if err := l.audiences.Define(ctx, start, def); err != nil {
+				return nil, err
+			}
 		}
 	}
 
 	policy := shop.ContactPolicy()
 	policy.Zone = s.zone
 	if l.journeys, err = journey.New(journey.Config{
-		Now: clock, Contact: policy,
+		Now: clock, Store: s.keep.journeys(), Contact: policy,
 		Channels: map[string]journey.Port{
 			"wechat": l.channel(), "push": l.channel(), "sms": l.channel(), "email": l.channel(),
 		},
@@ -128,20 +143,20 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		return nil, err
 	}
 	if l.desk, err = care.New(care.Config{
-		Now: clock, Policies: shop.ServicePolicies(), Rules: shop.ServiceRules(),
+		Now: clock, Store: s.keep.cases(), Policies: shop.ServicePolicies(), Rules: shop.ServiceRules(),
 		Calendars: map[string]*care.Calendar{"service": l.office}, SameAs: l.sameAs,
 	}); err != nil {
 		return nil, err
 	}
 	surveys, budgets := shop.Surveys()
 	if l.surveys, err = feedback.New(feedback.Config{
-		Now: clock, Surveys: surveys, Budgets: budgets,
+		Now: clock, Store: s.keep.surveys(), Surveys: surveys, Budgets: budgets,
 		Checks: map[string]feedback.Check{shop.OpenCase: l.desk.HasOpen}, SameAs: l.sameAs,
 	}); err != nil {
 		return nil, err
 	}
 
-	books := loyalty.NewMemoryStore()
+	books := s.keep.points()
 	for brand, c := range s.clubs {
 		cfg, err := c.Ledger(books, clock)
 		if err != nil {
@@ -151,14 +166,16 @@ func newLoop(ctx context.Context, start time.Time, s setting) (*loop, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := program.New(program.Config{Ledger: ledger, Now: clock, Zone: cfg.Zone, Definition: c.Rules()})
+		p, err := program.New(program.Config{Ledger: ledger, Store: s.keep.tiers(), Now: clock, Zone: cfg.Zone, Definition: c.Rules()})
 		if err != nil {
 			return nil, err
 		}
 		l.clubs[brand] = &club{Program: p, ledger: ledger, brand: brand, card: c.Card}
 	}
-	l.scheduled.add(start.Add(3*time.Hour), l.nightly)
-	return l, nil
+	if resumed {
+		return l, nil
+	}
+	return l, l.schedule(appointment{At: start.Add(3 * time.Hour), What: nightRun})
 }
 
 // sameAs lists the IDs under which a customer may be on record.
@@ -172,9 +189,14 @@ func (l *loop) sameAs(ctx context.Context, id profile.ID) ([]profile.ID, error) 
 
 // run takes a feed to its end, and then lets time pass until the given instant.
 func (l *loop) run(ctx context.Context, in feed.Feed, until time.Time, progress func()) error {
+	skip := l.taken // by the run that this one goes on from
 	for d, err := range in {
 		if err != nil {
 			return err
+		}
+		if progress(); skip > 0 {
+			skip--
+			continue
 		}
 		if err := l.pass(ctx, d.At); err != nil {
 			return err
@@ -182,9 +204,16 @@ func (l *loop) run(ctx context.Context, in feed.Feed, until time.Time, progress 
 		if err := l.take(ctx, d.Event); err != nil {
 			return fmt.Errorf("delivery of event %s: %w", d.Event.ID, err)
 		}
-		progress()
+		if l.taken++; l.taken%deliveriesPerCommit == 0 {
+			if err := l.save(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	return l.pass(ctx, until)
+	if err := l.pass(ctx, until); err != nil {
+		return err
+	}
+	return l.save(ctx)
 }
 
 // pass lets time go by: whatever falls due on the way happens at its instant.
@@ -208,8 +237,8 @@ func (l *loop) pass(ctx context.Context, until time.Time) error {
 		if _, err := l.journeys.RunDue(ctx, l.now); err != nil {
 			return err
 		}
-		for !l.scheduled.next().IsZero() && !l.scheduled.next().After(l.now) {
-			if err := heap.Pop(&l.scheduled).(appointment).do(ctx); err != nil {
+		for a, ok := l.due(); ok; a, ok = l.due() {
+			if err := l.do(ctx, a); err != nil {
 				return err
 			}
 		}
@@ -241,7 +270,9 @@ func (l *loop) take(ctx context.Context, e profile.Event) error {
 		if err != nil {
 			return err
 		}
-		l.caused(moved, e.ID)
+		if err := l.caused(moved, e.ID); err != nil {
+			return err
+		}
 	}
 	if e.Order != nil {
 		if err := l.order(ctx, e, id); err != nil {
@@ -292,7 +323,9 @@ func (l *loop) react(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		l.caused(moved, t.Cause.Event)
+		if err := l.caused(moved, t.Cause.Event); err != nil {
+			return err
+		}
 		l.seen = t.Seq
 	}
 	return nil
@@ -310,12 +343,17 @@ func (l *loop) follow(ctx context.Context, c profile.Change) error {
 }
 
 // caused notes which event started an instance: the outside reacts to that.
-func (l *loop) caused(moved journey.Receipt, event string) {
+func (l *loop) caused(moved journey.Receipt, event string) error {
 	for _, instance := range moved.Instances {
-		if l.causes[instance] == "" {
-			l.causes[instance] = event
+		if l.causes[instance] != "" {
+			continue
+		}
+		l.causes[instance] = event
+		if err := l.note(causeRecord, instance, event); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // inputOf is an event as the journeys see it: with the promised day of its order.
@@ -340,6 +378,9 @@ func (l *loop) order(ctx context.Context, e profile.Event, id profile.ID) error 
 	}
 	known = append(known, fact)
 	l.orders[fact.Order] = known
+	if err := l.note(orderRecord, fact.Order.String()+"/"+fact.ID, fact); err != nil {
+		return err
+	}
 	club, account := l.membership(e)
 	if club == nil {
 		return nil
@@ -393,9 +434,10 @@ func (l *loop) nightly(ctx context.Context) error {
 	if _, err := l.desk.RunDue(ctx, l.now, 0); err != nil {
 		return err
 	}
-	_, err := l.surveys.RunDue(ctx, l.now, 0)
-	l.scheduled.add(l.now.Add(24*time.Hour), l.nightly)
-	return err
+	if _, err := l.surveys.RunDue(ctx, l.now, 0); err != nil {
+		return err
+	}
+	return l.schedule(appointment{At: l.now.Add(24 * time.Hour), What: nightRun})
 }
 
 // membership is the account that an event names, of the brand's club; nil for none.

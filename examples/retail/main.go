@@ -1,5 +1,9 @@
 // Command retail runs the closed loop of cxkit over twelve months of a retail
 // group: a generated year by default, or the public Olist or CDNOW files.
+//
+// It keeps everything in memory, or with -db in a SQLite file, or with -postgres
+// in a PostgreSQL database. There it may be killed at any moment: run again with
+// the same flags, it goes on where it was and ends with the same report.
 package main
 
 import (
@@ -24,26 +28,35 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("retail", flag.ContinueOnError)
 	seed := flags.Uint64("seed", 1, "the generated year")
 	customers := flags.Int("customers", 0, "persons in the generated year; 0 is 4,000")
 	olistDir := flags.String("olist", "", "read the Olist files in this `DIR` instead")
 	cdnowFile := flags.String("cdnow", "", "read this CDNOW `FILE` instead")
+	dbFile := flags.String("db", "", "keep everything in this SQLite `FILE`; if killed, run again to go on")
+	postgres := flags.String("postgres", "", "keep everything in the PostgreSQL database at this `URL`, likewise")
 	out := flags.String("o", "report.html", "where the report goes")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	bar := progress.New(os.Stdout)
+	var keep *storage
 	var r report.Report
-	var err, doubt error
+	var doubt error
+	if *dbFile != "" || *postgres != "" {
+		if keep, err = openStorage(ctx, *dbFile, *postgres); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, keep.close()) }()
+	}
+	bar := progress.New(os.Stdout)
 	switch {
 	case *olistDir != "":
-		r, doubt, err = replayed(ctx, bar, func() (recording, error) { return fromOlist(*olistDir) })
+		r, doubt, err = replayed(ctx, keep, bar, func() (recording, error) { return fromOlist(*olistDir) })
 	case *cdnowFile != "":
-		r, doubt, err = replayed(ctx, bar, func() (recording, error) { return fromCDNOW(*cdnowFile) })
+		r, doubt, err = replayed(ctx, keep, bar, func() (recording, error) { return fromCDNOW(*cdnowFile) })
 	default:
-		r, err = generated(ctx, world.Config{Seed: *seed, Customers: *customers}, bar)
+		r, err = generated(ctx, world.Config{Seed: *seed, Customers: *customers}, keep, bar)
 	}
 	bar.Close()
 	if err != nil {
@@ -63,10 +76,10 @@ func run(ctx context.Context, args []string) error {
 	return doubt
 }
 
-func replayed(ctx context.Context, bar *progress.Progress, open func() (recording, error)) (report.Report, error, error) {
+func replayed(ctx context.Context, keep *storage, bar *progress.Progress, open func() (recording, error)) (report.Report, error, error) {
 	data, err := open()
 	if err != nil {
 		return report.Report{}, nil, err
 	}
-	return data.replay(ctx, bar)
+	return data.replay(ctx, keep, bar)
 }

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/cxkit/cxkit/examples/retail/feed"
@@ -36,11 +37,58 @@ func (nobody) Respond(string, string, time.Time) (answer, bool) { return answer{
 
 func (nobody) React(string, string, time.Time) []feed.Delivery { return nil }
 
-// appointment is something that happens outside at a later time.
+// appointment is something that happens at a later time. It is data, so that
+// it can be kept.
 type appointment struct {
-	at time.Time
-	id int
-	do func(context.Context) error
+	At   time.Time `json:"at"`
+	N    int       `json:"n"`
+	What what      `json:"what"`
+	// Event is what is delivered; an answer has the time at which it comes.
+	Event profile.Event `json:"event,omitzero"`
+	// Case goes through Verbs.
+	Case  string   `json:"case,omitempty"`
+	Verbs []string `json:"verbs,omitempty"`
+}
+
+// what is the kind of an appointment.
+type what string
+
+const (
+	nightRun what = "nightly"
+	delivery what = "delivery"
+	reply    what = "answer"
+	desk     what = "case"
+)
+
+// do keeps an appointment.
+func (l *loop) do(ctx context.Context, a appointment) error {
+	switch a.What {
+	case nightRun:
+		return l.nightly(ctx)
+	case desk:
+		return l.advance(ctx, a.Case, a.Verbs)
+	case reply:
+		a.Event.Time = l.now
+	}
+	return l.take(ctx, a.Event)
+}
+
+// schedule makes an appointment.
+func (l *loop) schedule(a appointment) error {
+	l.scheduled.made++
+	a.N = l.scheduled.made
+	heap.Push(&l.scheduled, a)
+	return l.note(appointmentRecord, strconv.Itoa(a.N), a)
+}
+
+// due is the next appointment, if its time has come.
+func (l *loop) due() (appointment, bool) {
+	if next := l.scheduled.next(); next.IsZero() || next.After(l.now) {
+		return appointment{}, false
+	}
+	a := heap.Pop(&l.scheduled).(appointment)
+	l.forget(appointmentRecord, strconv.Itoa(a.N))
+	return a, true
 }
 
 // agenda is a heap of appointments by time, then in the order made.
@@ -51,10 +99,10 @@ type agenda struct {
 
 func (a *agenda) Len() int { return len(a.list) }
 func (a *agenda) Less(i, j int) bool {
-	if a.list[i].at.Equal(a.list[j].at) {
-		return a.list[i].id < a.list[j].id
+	if a.list[i].At.Equal(a.list[j].At) {
+		return a.list[i].N < a.list[j].N
 	}
-	return a.list[i].at.Before(a.list[j].at)
+	return a.list[i].At.Before(a.list[j].At)
 }
 func (a *agenda) Swap(i, j int) { a.list[i], a.list[j] = a.list[j], a.list[i] }
 func (a *agenda) Push(x any)    { a.list = append(a.list, x.(appointment)) }
@@ -64,26 +112,26 @@ func (a *agenda) Pop() any {
 	return last
 }
 
-// add makes an appointment.
-func (a *agenda) add(at time.Time, do func(context.Context) error) {
-	a.made++
-	heap.Push(a, appointment{at, a.made, do})
-}
-
 // next is when the first appointment is; the zero time for none.
 func (a *agenda) next() time.Time {
 	if len(a.list) == 0 {
 		return time.Time{}
 	}
-	return a.list[0].at
+	return a.list[0].At
 }
 
 // channel is a gateway that takes every message, to a customer who may react.
 func (l *loop) channel() journey.Port {
 	return journey.Port{HonorsKeys: true, Handle: func(_ context.Context, d journey.Dispatch) journey.Answer {
 		l.count.cost += d.Cost
-		for _, later := range l.world.React(l.causes[d.Effect.Instance], d.Effect.Category, l.now) {
-			l.scheduled.add(later.At, func(ctx context.Context) error { return l.take(ctx, later.Event) })
+		r := reaction{l.causes[d.Effect.Instance], d.Effect.Category, l.now}
+		if err := l.reacted(r); err != nil {
+			return journey.Later(err.Error(), 0)
+		}
+		for _, later := range l.world.React(r.Event, r.Message, r.At) {
+			if err := l.schedule(appointment{At: later.At, What: delivery, Event: later.Event}); err != nil {
+				return journey.Later(err.Error(), 0)
+			}
 		}
 		return journey.Confirm(d.Key)
 	}}

@@ -85,7 +85,7 @@ func fromCDNOW(file string) (recording, error) {
 
 // replay runs the loop over the recording. The second error says that the
 // report is complete but not to be trusted.
-func (r recording) replay(ctx context.Context, bar *progress.Progress) (out report.Report, doubt, err error) {
+func (r recording) replay(ctx context.Context, keep *storage, bar *progress.Progress) (out report.Report, doubt, err error) {
 	p := period{}
 	if p.zone, err = time.LoadLocation(r.club.Zone); err != nil {
 		return out, nil, err
@@ -96,7 +96,7 @@ func (r recording) replay(ctx context.Context, bar *progress.Progress) (out repo
 		}
 		p.to = d.At.Add(time.Microsecond)
 	}
-	l, err := newLoop(ctx, p.from, setting{zone: r.club.Zone, currency: r.club.Currency, world: nobody{}, clubs: map[string]shop.Club{"": r.club}})
+	l, err := newLoop(ctx, p.from, setting{zone: r.club.Zone, currency: r.club.Currency, world: nobody{}, clubs: map[string]shop.Club{"": r.club}, keep: keep, input: r.title})
 	if err != nil {
 		return out, nil, err
 	}

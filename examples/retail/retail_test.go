@@ -21,7 +21,7 @@ import (
 func TestAnyYearHoldsAgainstItsTruth(t *testing.T) {
 	for _, seed := range []uint64{2, 20260217} {
 		cfg := world.Config{Seed: seed, Customers: 300, Earn: earn}
-		l, w, err := live(t.Context(), cfg, progress.New(io.Discard))
+		l, w, err := live(t.Context(), cfg, nil, progress.New(io.Discard))
 		require.NoError(t, err)
 		v, err := scoreboard(t.Context(), l, w)
 		require.NoError(t, err)
@@ -34,7 +34,7 @@ func TestAnyYearHoldsAgainstItsTruth(t *testing.T) {
 func TestSameSeedSameReport(t *testing.T) {
 	var runs [2][]string
 	for i := range runs {
-		r, err := generated(t.Context(), world.Config{Seed: 7, Customers: 100}, progress.New(io.Discard))
+		r, err := generated(t.Context(), world.Config{Seed: 7, Customers: 100}, nil, progress.New(io.Discard))
 		require.NoError(t, err)
 		runs[i] = strings.Split(text(t, r), "\n")
 	}
@@ -74,7 +74,7 @@ func replayOf(t *testing.T, open func(data string) (recording, error)) report.Re
 	}
 	in, err := open(data)
 	require.NoError(t, err)
-	r, doubt, err := in.replay(t.Context(), progress.New(io.Discard))
+	r, doubt, err := in.replay(t.Context(), nil, progress.New(io.Discard))
 	require.NoError(t, err)
 	require.NoError(t, doubt)
 	return r
@@ -92,7 +92,7 @@ func TestWhatCannotBeTrustedIsAnError(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(lines), 0o600))
 	in, err := fromCDNOW(file)
 	require.NoError(t, err)
-	r, doubt, err := in.replay(context.Background(), progress.New(io.Discard))
+	r, doubt, err := in.replay(context.Background(), nil, progress.New(io.Discard))
 	require.NoError(t, err)
 	require.ErrorIs(t, doubt, input.ErrUntrusted)
 	require.Contains(t, text(t, r), "cdnow.txt:4")

@@ -551,14 +551,17 @@ func (l *loop) reasons(ctx context.Context, _ period) (report.Section, error) {
 			break
 		}
 	}
+	var first journey.EffectRow // by key: stores list in orders of their own
 	for row, err := range l.journeys.Effects(ctx, journey.Filter{Journey: "abandoned-cart"}) {
 		if err != nil {
 			return report.Section{}, err
 		}
-		if len(row.Decision.Passed) > 0 && row.State == journey.Confirmed {
-			items = append(items, report.Explanation{Question: "Why did this reminder go out on " + row.Decision.Channel + "?", Answer: []string{row.Decision.String()}})
-			break
+		if len(row.Decision.Passed) > 0 && row.State == journey.Confirmed && (first.Effect.Key == "" || row.Effect.Key < first.Effect.Key) {
+			first = row
 		}
+	}
+	if first.Effect.Key != "" {
+		items = append(items, report.Explanation{Question: "Why did this reminder go out on " + first.Decision.Channel + "?", Answer: []string{first.Decision.String()}})
 	}
 	return report.Section{Title: "Why", Blocks: []report.Block{report.Explanations{Items: items}}}, nil
 }

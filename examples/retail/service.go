@@ -29,6 +29,7 @@ func (l *loop) open(ctx context.Context, e profile.Event, o care.Opening, verbs 
 		}
 	}
 	delete(l.early, o.ID)
+	l.forget(waitingRecord, o.ID)
 	return nil
 }
 
@@ -39,7 +40,7 @@ func (l *loop) closeCase(ctx context.Context, e profile.Event, id profile.ID, ve
 	err := l.act(ctx, name, e, verbs...)
 	if errors.Is(err, care.ErrNotFound) {
 		l.early[name] = append(l.early[name], e)
-		return nil
+		return l.note(waitingRecord, name, l.early[name])
 	}
 	if err != nil {
 		return err
@@ -69,23 +70,27 @@ func (l *loop) openCase(ctx context.Context, d journey.Dispatch) journey.Answer 
 	if err != nil {
 		return journey.Later(err.Error(), 0)
 	}
-	l.handle(d.Key)
+	if err := l.handle(d.Key); err != nil {
+		return journey.Later(err.Error(), 0)
+	}
 	return journey.Confirm(d.Key)
 }
 
 // handle lets the service desk answer a case of the shop's own within two
 // working hours, and solve it within two working days.
-func (l *loop) handle(id string) {
-	act := func(after time.Duration, verbs ...string) {
-		l.scheduled.add(l.office.Add(l.now, after), func(ctx context.Context) error {
-			for _, verb := range verbs {
-				if _, err := l.desk.Act(ctx, care.Action{ID: id + "/" + verb, Case: id, Time: l.now, Verb: verb, Reply: true}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+func (l *loop) handle(id string) error {
+	act := func(after time.Duration, verbs ...string) error {
+		return l.schedule(appointment{At: l.office.Add(l.now, after), What: desk, Case: id, Verbs: verbs})
 	}
-	act(2*time.Hour, "start")
-	act(18*time.Hour, "resolve", "close")
+	return errors.Join(act(2*time.Hour, "start"), act(18*time.Hour, "resolve", "close"))
+}
+
+// advance takes a case of the shop's own through some verbs now.
+func (l *loop) advance(ctx context.Context, id string, verbs []string) error {
+	for _, verb := range verbs {
+		if _, err := l.desk.Act(ctx, care.Action{ID: id + "/" + verb, Case: id, Time: l.now, Verb: verb, Reply: true}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -37,15 +37,13 @@ func (l *loop) invite(ctx context.Context, e profile.Event, id profile.ID, surve
 		return err
 	}
 	if a, ok := l.world.Respond(e.ID, survey, l.now); ok {
-		l.scheduled.add(l.now.Add(a.after), func(ctx context.Context) error {
-			return l.take(ctx, profile.Event{
-				ID: "answer/" + inv.ID, Source: "survey", Name: feed.SurveyAnswered, Time: l.now, Brand: e.Brand, Identifiers: e.Identifiers,
-				Properties: profile.Values{
-					"survey": profile.Text(survey), "invitation": profile.Text(inv.ID),
-					"score": profile.Int(int64(a.score)), "text": profile.Text(a.text),
-				},
-			})
-		})
+		return l.schedule(appointment{At: l.now.Add(a.after), What: reply, Event: profile.Event{
+			ID: "answer/" + inv.ID, Source: "survey", Name: feed.SurveyAnswered, Brand: e.Brand, Identifiers: e.Identifiers,
+			Properties: profile.Values{
+				"survey": profile.Text(survey), "invitation": profile.Text(inv.ID),
+				"score": profile.Int(int64(a.score)), "text": profile.Text(a.text),
+			},
+		}})
 	}
 	return nil
 }
@@ -95,7 +93,7 @@ func (l *loop) record(ctx context.Context, r feedback.Response, value int, text 
 	reactions, err := l.desk.React(ctx, survey, r)
 	for _, reaction := range reactions {
 		if reaction.Case != "" {
-			l.handle(reaction.Case)
+			err = errors.Join(err, l.handle(reaction.Case))
 		}
 	}
 	return err

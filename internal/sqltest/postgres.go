@@ -54,6 +54,12 @@ var databases atomic.Int64
 // Postgres opens a new, empty database with at most conns connections.
 func Postgres(t testing.TB, conns int) *sql.DB {
 	t.Helper()
+	return open(t, "pgx", PostgresSource(t), conns)
+}
+
+// PostgresSource makes a new, empty database and returns its data source name.
+func PostgresSource(t testing.TB) string {
+	t.Helper()
 	server.Do(func() { server.url, server.stop, server.err = find() })
 	if server.err != nil {
 		if os.Getenv("CXKIT_REQUIRE_POSTGRES") == "1" {
@@ -72,16 +78,21 @@ func Postgres(t testing.TB, conns int) *sql.DB {
 			t.Error(err)
 		}
 	})
-	return open(t, "pgx", withDatabase(server.url, name), conns)
+	return withDatabase(server.url, name)
 }
 
 // SQLite opens a new, empty database in a file, as the documentation of the
 // stores recommends it. synchronous is "full" or "normal".
 func SQLite(t testing.TB, conns int, synchronous string) *sql.DB {
 	t.Helper()
+	return open(t, "sqlite", SQLiteSource(t, synchronous), conns)
+}
+
+// SQLiteSource is the data source name of a new file.
+func SQLiteSource(t testing.TB, synchronous string) string {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "test.db")
-	return open(t, "sqlite", "file:"+file+"?_pragma=journal_mode(wal)&_pragma=busy_timeout(30000)&_pragma=synchronous("+
-		synchronous+")&_txlock=immediate", conns)
+	return "file:" + file + "?_pragma=journal_mode(wal)&_pragma=busy_timeout(30000)&_pragma=synchronous(" + synchronous + ")&_txlock=immediate"
 }
 
 func open(t testing.TB, driver, source string, conns int) *sql.DB {
