@@ -51,9 +51,8 @@ func TestStateFigures(t *testing.T) {
 		"ask": {Entered: 7, Now: 1, Left: 6, Median: 2 * time.Hour, Longest: 2 * time.Hour, Waiting: 90 * time.Minute, Metric: "fit"},
 		// The first has left after an hour; the ends are not stayed in.
 		"thank":  {Entered: 3, Now: 2, Left: 1, Median: time.Hour, Longest: time.Hour, Waiting: 30 * time.Minute},
-		"over":   {Entered: 1},
-		"silent": {},
-	}, withSilent(c.States))
+		"over": {Entered: 1},
+	}, c.States)
 
 	c.Measure(d.Definition("fitting"), func(metric, state string) (journey.Score, bool) {
 		require.Equal(t, []string{"fit", "ask"}, []string{metric, state})
@@ -65,10 +64,4 @@ func TestStateFigures(t *testing.T) {
 	require.Contains(t, journey.Diagram{Of: d.Definition("fitting"), Counts: &c}.Mermaid(),
 		"measured by fit<br/>1 here now<br/>typical stay 2\u00a0h<br/>fit: 30.6 (2.9 to 53.5), 36 answers")
 	require.Contains(t, d.Definition("fitting").Mermaid(), "measured by fit")
-}
-
-// withSilent makes an absent state the zero one.
-func withSilent(states map[string]journey.StateFigures) map[string]journey.StateFigures {
-	states["silent"] = states["silent"]
-	return states
 }

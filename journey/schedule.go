@@ -200,6 +200,14 @@ func (e *Engine) schedules(ctx context.Context, d *Definition, now time.Time) ([
 	return out, nil
 }
 
+// tick is a schedule coming round for a customer.
+func (d *Definition) tick(s *scheduleSpec, id profile.ID, at time.Time) Input {
+	return Input{
+		ID:   fmt.Sprintf("tick/%s/%s/%d/%s", d.Name(), s.Name, at.UnixMicro(), id),
+		Kind: TickInput, Name: d.Name() + "/" + s.Name, Customer: id, Time: at, Received: at,
+	}
+}
+
 // tick gives every member of a schedule's audience its input, for each time at
 // which the schedule has come round, and arms it anew. The inputs have IDs of
 // their own, so that what breaks off is simply done again.
@@ -228,11 +236,7 @@ func (e *Engine) tick(ctx context.Context, row *InstanceRow, now time.Time) erro
 			if err != nil {
 				return fmt.Errorf("journey: members of %q: %w", s.Audience, err)
 			}
-			x := Input{
-				ID:   fmt.Sprintf("tick/%s/%s/%d/%s", in.Journey, s.Name, in.Due.UnixMicro(), id),
-				Kind: TickInput, Name: in.Journey + "/" + s.Name, Customer: id, Time: in.Due, Received: in.Due,
-			}
-			if _, err := e.ingest(ctx, x, ""); err != nil {
+			if _, err := e.ingest(ctx, d.tick(s, id, in.Due), ""); err != nil {
 				return err
 			}
 		}

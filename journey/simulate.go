@@ -22,8 +22,9 @@ type Simulation struct {
 	Journeys []Source
 	// Contact is the contact policy.
 	Contact contact.Policy
+	// From is when schedules begin to come round; the zero time is the first input.
 	// Until is when the simulation ends.
-	Until time.Time
+	From, Until time.Time
 	// Rows gives a customer's contact row at the beginning; nil is an empty one.
 	// Consents in the inputs come on top.
 	Rows func(profile.ID) contact.Row
@@ -34,6 +35,8 @@ type Simulation struct {
 	Traits    Traits
 	Consent   Consent
 	Calendars map[string]Calendar
+	// Members list audiences as of an instant, for schedules.
+	Members map[string]Listing
 	// Answer carries out effects; nil confirms them. All channels honor keys.
 	Answer Handler
 	// Window is how long after a message the history is searched for what it
@@ -96,6 +99,16 @@ func NewSimulator(cfg Simulation) (*Simulator, error) {
 				return nil, fmt.Errorf("%w: check %q", ErrUnbound, c)
 			}
 		}
+		for _, c := range u.Calendars {
+			if cfg.Calendars[c] == nil {
+				return nil, fmt.Errorf("%w: calendar %q", ErrUnbound, c)
+			}
+		}
+		for _, a := range u.Listed {
+			if cfg.Members[a] == nil {
+				return nil, fmt.Errorf("%w: members of %q", ErrUnbound, a)
+			}
+		}
 	}
 	return s, nil
 }
@@ -119,7 +132,8 @@ type SimulatedMessage struct {
 
 // Simulated is the outcome of a simulation.
 type Simulated struct {
-	// Customers and Inputs are what the history held.
+	// Customers and Inputs are what the history held; members of scheduled audiences
+	// are customers too.
 	Customers, Inputs int
 	// Journeys are the figures by journey.
 	Journeys map[string]*SimulatedJourney
@@ -142,12 +156,13 @@ type SimulatedJourney struct {
 	Deferred, Dropped map[contact.Reason]int
 }
 
-// Run simulates a history. Schedules do not come round by themselves: their ticks
-// are part of the history. Inputs may come in any order and more than once; they
-// count as live, by the time of receipt where they have one. The result depends
-// on the history alone.
+// Run simulates a history. Inputs may come in any order and more than once; they
+// count as live, by the time of receipt where they have one. Schedules come round
+// between From and Until, for those who are members then. The result depends on
+// the history and the members alone.
 //
-// Cost: the inputs that some journey listens to are held in memory.
+// Cost: the inputs that some journey listens to are held in memory, those of
+// schedules too.
 func (s *Simulator) Run(ctx context.Context, history iter.Seq2[Input, error]) (Simulated, error) {
 	byCustomer := map[profile.ID][]Input{}
 	out := Simulated{Journeys: map[string]*SimulatedJourney{}}
@@ -173,6 +188,12 @@ func (s *Simulator) Run(ctx context.Context, history iter.Seq2[Input, error]) (S
 		x.Mode = profile.Live
 		byCustomer[x.Customer] = append(byCustomer[x.Customer], x)
 	}
+	if err := s.ticks(ctx, byCustomer); err != nil {
+		return Simulated{}, err
+	}
+	for id := range byCustomer { // members of whom the history knows nothing
+		customers[id] = true
+	}
 	out.Customers = len(customers)
 	var inputs []Input
 	w := s.Walk("", time.Time{})
@@ -193,6 +214,38 @@ func (s *Simulator) Run(ctx context.Context, history iter.Seq2[Input, error]) (S
 		}
 	}
 	return out, nil
+}
+
+// ticks adds what the schedules bring.
+func (s *Simulator) ticks(ctx context.Context, byCustomer map[profile.ID][]Input) error {
+	from := s.cfg.From
+	if from.IsZero() {
+		for _, inputs := range byCustomer {
+			for i := range inputs {
+				if at := inputs[i].Received; from.IsZero() || at.Before(from) {
+					from = at
+				}
+			}
+		}
+	}
+	if from.IsZero() {
+		return nil
+	}
+	for _, d := range s.journeys {
+		for i := range d.spec.Schedules {
+			sch := &d.spec.Schedules[i]
+			at, ok := sch.When.next(from.Add(-time.Microsecond), d.zone, s.calendars)
+			for ; ok && at.Before(s.cfg.Until); at, ok = sch.When.next(at, d.zone, s.calendars) {
+				for id, err := range s.cfg.Members[sch.Audience](ctx, at) {
+					if err != nil {
+						return fmt.Errorf("journey: members of %q: %w", sch.Audience, err)
+					}
+					byCustomer[id] = append(byCustomer[id], d.tick(sch, id, at))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // live simulates one customer.

@@ -11,8 +11,8 @@ import (
 	"github.com/cxkit/cxkit/journey"
 )
 
-// Coverage gathers which edges of journeys were taken, over scenarios and
-// explorations. The zero Coverage is empty. It is safe for concurrent use.
+// Coverage gathers which states of journeys were entered and which edges taken,
+// over scenarios and explorations. The zero Coverage is empty. It is safe for concurrent use.
 type Coverage struct {
 	mu       sync.Mutex
 	journeys map[string]*covered // by version
@@ -21,6 +21,17 @@ type Coverage struct {
 type covered struct {
 	definition *journey.Definition
 	taken      map[int]int
+}
+
+// entered are the states that some taken edge leads to.
+func (j *covered) entered() map[string]bool {
+	out := map[string]bool{}
+	for _, e := range j.definition.Edges() {
+		if j.taken[e.ID] > 0 {
+			out[e.To] = true
+		}
+	}
+	return out
 }
 
 func (c *Coverage) add(d *journey.Definition, edge int) {
@@ -39,12 +50,19 @@ func (c *Coverage) add(d *journey.Definition, edge int) {
 	}
 }
 
-// Missed lists the edges that were never taken, in words, by journey.
+// Missed lists the states that were never entered and the edges that were never
+// taken, in words, by journey.
 func (c *Coverage) Missed() map[string][]string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := map[string][]string{}
 	for _, j := range c.journeys {
+		entered, name := j.entered(), j.definition.Name()
+		for _, state := range j.definition.States() {
+			if !entered[state] {
+				out[name] = append(out[name], "state "+state)
+			}
+		}
 		for _, e := range j.definition.Edges() {
 			if j.taken[e.ID] > 0 {
 				continue
@@ -56,25 +74,32 @@ func (c *Coverage) Missed() map[string][]string {
 			case from == "":
 				from = "start"
 			}
-			name := j.definition.Name()
 			out[name] = append(out[name], fmt.Sprintf("%s → %s (%s)", from, to, e.Label))
 		}
 	}
 	return out
 }
 
-// Require fails the test where less than a percentage of all edges was taken.
+// Require fails the test where less than a percentage of all states was entered,
+// or of all edges taken.
 func (c *Coverage) Require(t testing.TB, percent int) {
 	t.Helper()
-	taken, all := 0, 0
+	taken, edges, entered, states := 0, 0, 0, 0
 	c.mu.Lock()
 	for _, j := range c.journeys {
-		all += len(j.definition.Edges())
+		edges += len(j.definition.Edges())
 		taken += len(j.taken)
+		states += len(j.definition.States())
+		reached := j.entered()
+		for _, state := range j.definition.States() {
+			if reached[state] {
+				entered++
+			}
+		}
 	}
 	c.mu.Unlock()
-	if taken*100 < percent*all {
-		t.Errorf("%d of %d edges were taken, %d %% are required; missed:\n%s", taken, all, percent, c)
+	if taken*100 < percent*edges || entered*100 < percent*states {
+		t.Errorf("%d of %d states were entered and %d of %d edges taken, %d %% are required; missed:\n%s", entered, states, taken, edges, percent, c)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -32,181 +33,14 @@ type Exploration struct {
 	Moves []Move
 	// Depth is the greatest number of moves; 0 is 5.
 	Depth int
+	// Calendars are the user's own, by name.
+	Calendars map[string]journey.Calendar
 	// Horizon is how long life goes on after the last move; 0 is 400 days.
 	Horizon time.Duration
 	// Invariants must hold on every path.
 	Invariants []Invariant
 	// Coverage gathers the edges taken; nil gathers none.
 	Coverage *Coverage
-}
-
-// Move is one thing that may happen to the customer.
-type Move struct {
-	Name string
-	do   func(ctx context.Context, n *node) error
-}
-
-// Happens is an event; properties are as for [Customer.Does].
-func Happens(event string, properties ...any) Move {
-	return input(journey.EventInput, event, properties)
-}
-
-// Called is a call of the program.
-func Called(name string, properties ...any) Move {
-	return input(journey.CallInput, name, properties)
-}
-
-func input(kind journey.InputKind, name string, properties []any) Move {
-	return Move{name, func(ctx context.Context, n *node) error {
-		props, err := values(properties)
-		if err != nil {
-			return err
-		}
-		return n.walk.Ingest(ctx, journey.Input{Kind: kind, Name: name, Time: n.walk.Now(), Props: props})
-	}}
-}
-
-// Enters makes the customer a member of an audience and reports it.
-func Enters(audience string) Move {
-	return Move{"enters " + audience, func(ctx context.Context, n *node) error {
-		n.member[audience] = true
-		return n.walk.Ingest(ctx, journey.Input{Kind: journey.EnteredInput, Name: audience, Time: n.walk.Now()})
-	}}
-}
-
-// Leaves ends the membership of an audience and reports it.
-func Leaves(audience string) Move {
-	return Move{"leaves " + audience, func(ctx context.Context, n *node) error {
-		delete(n.member, audience)
-		return n.walk.Ingest(ctx, journey.Input{Kind: journey.LeftInput, Name: audience, Time: n.walk.Now()})
-	}}
-}
-
-// Passes lets time pass.
-func Passes(d time.Duration) Move {
-	return Move{d.String() + " later", func(ctx context.Context, n *node) error {
-		return n.walk.Advance(ctx, n.walk.Now().Add(d))
-	}}
-}
-
-// Withdraws takes back consent on a channel; "" is every channel.
-func Withdraws(purpose, channel string) Move {
-	return Move{"withdraws " + strings.TrimSpace(purpose+" "+channel), func(ctx context.Context, n *node) error {
-		act := profile.ConsentAct{Purpose: purpose, Channel: channel}
-		return n.walk.SetContact(ctx, n.walk.Contact().WithConsent(act, n.walk.Now()))
-	}}
-}
-
-// Fails makes a channel, or the action of a name, refuse everything from then on.
-func Fails(name string) Move {
-	return Move{name + " fails", func(_ context.Context, n *node) error {
-		n.fails[name] = true
-		return nil
-	}}
-}
-
-// Hangs leaves it unclear, from then on, whether a channel, or the action of a
-// name, did anything.
-func Hangs(name string) Move {
-	return Move{name + " hangs", func(_ context.Context, n *node) error {
-		n.hangs[name] = true
-		return nil
-	}}
-}
-
-// Invariant is what must hold on every path.
-type Invariant struct {
-	Name string
-	// Each looks at every line of history as it is written, with all lines before
-	// it; nil does not. An error is a violation.
-	Each func(r journey.Record, before []journey.Record, w *journey.Walk) error
-	// End looks at the end of every path, when the horizon is reached; nil does not.
-	End func(story []journey.Record, w *journey.Walk) error
-}
-
-// AtMost allows so many messages within any stretch of time.
-func AtMost(messages int, within time.Duration) Invariant {
-	return Invariant{
-		Name: fmt.Sprintf("at most %d messages within %s", messages, within),
-		Each: func(r journey.Record, before []journey.Record, _ *journey.Walk) error {
-			if !sent(&r) {
-				return nil
-			}
-			n := 1
-			for i := range before {
-				if sent(&before[i]) && r.At.Sub(before[i].At) < within {
-					n++
-				}
-			}
-			if n > messages {
-				return fmt.Errorf("%d messages within %s", n, within)
-			}
-			return nil
-		},
-	}
-}
-
-func sent(r *journey.Record) bool {
-	return r.EffectKind == journey.MessageEffect && r.State == journey.Confirmed
-}
-
-// NeverWithoutConsent demands consent for a purpose, on its channel, for every
-// message, whatever purpose the message itself and the policy speak of.
-func NeverWithoutConsent(purpose string) Invariant {
-	return Invariant{
-		Name: "never without consent for " + purpose,
-		Each: func(r journey.Record, _ []journey.Record, w *journey.Walk) error {
-			if !sent(&r) {
-				return nil
-			}
-			if ok, why := w.Contact().Consented(purpose, r.Decision.Channel, "", r.At); !ok {
-				return fmt.Errorf("%s on %s: %s", r.Name, r.Decision.Channel, why)
-			}
-			return nil
-		},
-	}
-}
-
-// NeverTwice allows each message and action once per customer and correlation key.
-func NeverTwice(name string) Invariant {
-	return Invariant{
-		Name: name + " never twice",
-		Each: func(r journey.Record, before []journey.Record, w *journey.Walk) error {
-			if r.Name != name || r.Kind != journey.EffectRecord || r.State != journey.Confirmed {
-				return nil
-			}
-			for i := range before {
-				if b := &before[i]; b.Name == name && b.State == journey.Confirmed && keyOf(w, b.Instance) == keyOf(w, r.Instance) {
-					return fmt.Errorf("%s for the second time", name)
-				}
-			}
-			return nil
-		},
-	}
-}
-
-func keyOf(w *journey.Walk, instance string) string {
-	for _, in := range w.Instances() {
-		if in.ID == instance {
-			return in.Journey + " " + in.Key
-		}
-	}
-	return ""
-}
-
-// AlwaysEnds demands that no instance is open when the horizon is reached.
-func AlwaysEnds() Invariant {
-	return Invariant{
-		Name: "always ends",
-		End: func(_ []journey.Record, w *journey.Walk) error {
-			for _, in := range w.Instances() {
-				if in.Open() {
-					return fmt.Errorf("%s is still in %s", in.Journey, in.State)
-				}
-			}
-			return nil
-		},
-	}
 }
 
 // Explored is what an exploration found.
@@ -250,6 +84,7 @@ type node struct {
 	member map[string]bool
 	fails  map[string]bool
 	hangs  map[string]bool
+	traits profile.Values
 	moves  []string
 	story  []journey.Record
 }
@@ -258,7 +93,7 @@ type node struct {
 type situation struct{}
 
 func (n *node) fork() *node {
-	return &node{n.walk.Clone(), maps.Clone(n.member), maps.Clone(n.fails), maps.Clone(n.hangs), slices.Clip(n.moves), slices.Clip(n.story)}
+	return &node{n.walk.Clone(), maps.Clone(n.member), maps.Clone(n.fails), maps.Clone(n.hangs), maps.Clone(n.traits), slices.Clip(n.moves), slices.Clip(n.story)}
 }
 
 // membership answers for the node that is being played.
@@ -267,6 +102,19 @@ type membership string
 func (m membership) ContainsAt(ctx context.Context, _ profile.ID, _ time.Time) (bool, error) {
 	n, _ := ctx.Value(situation{}).(*node)
 	return n != nil && n.member[string(m)], nil
+}
+
+// traits answers for the node that is being played.
+func traits(ctx context.Context, _ profile.ID, names []string) (profile.Values, error) {
+	out := profile.Values{}
+	if n, _ := ctx.Value(situation{}).(*node); n != nil {
+		for _, name := range names {
+			if v, ok := n.traits[name]; ok {
+				out[name] = v
+			}
+		}
+	}
+	return out, nil
 }
 
 // Test explores and fails the test with every counter-example.
@@ -303,7 +151,9 @@ func (x Exploration) Run(ctx context.Context) (Explored, error) {
 	if err != nil {
 		return Explored{}, err
 	}
-	root := &node{walk: sim.Walk("customer", start), member: map[string]bool{}, fails: map[string]bool{}, hangs: map[string]bool{}}
+	root := &node{
+		walk: sim.Walk("customer", start), member: map[string]bool{}, fails: map[string]bool{}, hangs: map[string]bool{}, traits: profile.Values{},
+	}
 	row := x.Customer
 	if row.Zone == "" {
 		row.Zone = x.Zone
@@ -319,6 +169,7 @@ func (x Exploration) simulator() (*journey.Simulator, error) {
 	cfg := journey.Simulation{
 		Journeys: x.Journeys, Contact: x.Policy,
 		Audiences: map[string]journey.Audience{}, Checks: map[string]journey.Check{},
+		Calendars: x.Calendars, Members: map[string]journey.Listing{}, Traits: traits,
 		Answer: func(ctx context.Context, d journey.Dispatch) journey.Answer {
 			n, _ := ctx.Value(situation{}).(*node)
 			if n != nil && (n.hangs[d.Channel] || n.hangs[d.Effect.Name]) {
@@ -338,8 +189,15 @@ func (x Exploration) simulator() (*journey.Simulator, error) {
 		for _, a := range d.Uses().Audiences {
 			cfg.Audiences[a] = membership(a)
 		}
+		for _, a := range d.Uses().Listed { // schedules come round as moves
+			cfg.Members[a] = func(context.Context, time.Time) iter.Seq2[profile.ID, error] {
+				return func(func(profile.ID, error) bool) {}
+			}
+		}
 		for _, c := range d.Uses().Checks {
-			cfg.Checks[c] = func(context.Context, profile.ID, time.Time) (bool, error) { return false, nil }
+			cfg.Checks[c] = func(ctx context.Context, id profile.ID, at time.Time) (bool, error) {
+				return membership("check:"+c).ContainsAt(ctx, id, at)
+			}
 		}
 	}
 	return journey.NewSimulator(cfg)
@@ -467,7 +325,7 @@ func (n *node) key() string {
 			messages = append(messages, r.Name+r.Instance+r.At.String())
 		}
 	}
-	b, err := json.Marshal([]any{n.walk.Now(), n.walk.Instances(), n.walk.Pending(), n.walk.Contact(), n.member, n.fails, n.hangs, messages})
+	b, err := json.Marshal([]any{n.walk.Now(), n.walk.Instances(), n.walk.Pending(), n.walk.Contact(), n.member, n.fails, n.hangs, n.traits, messages})
 	if err != nil {
 		return strings.Join(n.moves, "\x00")
 	}

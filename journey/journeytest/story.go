@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,10 @@ type Story struct {
 	Contacts map[profile.ID]contact.Row
 	// Inputs are what happens, in order of Time; each is received at its Time.
 	Inputs []journey.Input
+	// Holds must be true of the outbox at the end of every playing, whatever fails
+	// and in whatever order inputs come; nil asks for nothing beyond what the
+	// methods say.
+	Holds func(outbox []journey.EffectRow) error
 	// Open makes an empty store; nil is memory. A store that keeps its state
 	// after its process has died must be one on which a new engine goes on.
 	Open func(tb testing.TB) journey.Store
@@ -74,6 +79,29 @@ func (s Story) Repeat(t testing.TB, times int) {
 		t.Errorf("with every input %d times the outbox ends as\n%s\nnot as\n%s", times, got, want)
 	}
 	h.check(t, "repeated")
+}
+
+// Shuffle plays the story with its inputs delivered in another order each time,
+// some of them twice, and demands that nothing is called twice or left undone, and
+// what Holds does. What is sent may differ: an order that is heard of before its
+// cart is another story. The seed makes the orders; print it with what fails.
+func (s Story) Shuffle(t testing.TB, seed uint64, times int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 0))
+	for n := range times {
+		other := s
+		other.Inputs = slices.Clone(s.Inputs)
+		for _, x := range s.Inputs {
+			if r.IntN(3) == 0 {
+				other.Inputs = append(other.Inputs, x)
+			}
+		}
+		r.Shuffle(len(other.Inputs), func(i, j int) { other.Inputs[i], other.Inputs[j] = other.Inputs[j], other.Inputs[i] })
+		for _, keys := range []bool{true, false} {
+			h, _ := other.play(t, keys, -1, false)
+			h.check(t, fmt.Sprintf("order %d of seed %d, keys honored: %t", n, seed, keys))
+		}
+	}
 }
 
 // errDead is what a store answers to a process that has died.
@@ -127,6 +155,7 @@ type production struct {
 	engine *journey.Engine
 	now    time.Time
 	keys   bool
+	holds  func([]journey.EffectRow) error
 	called map[string]int // by key
 }
 
@@ -137,7 +166,7 @@ func (s Story) play(t testing.TB, honorsKeys bool, dies int, after bool) (*produ
 	if s.Open != nil {
 		base = s.Open(t)
 	}
-	h := &production{keys: honorsKeys, called: map[string]int{}}
+	h := &production{keys: honorsKeys, holds: s.Holds, called: map[string]int{}}
 	first := &mortal{Store: base, dies: dies, after: after}
 	h.store = first
 	if len(s.Inputs) == 0 {
@@ -275,6 +304,11 @@ func (h *production) ends(t testing.TB) string {
 // check holds the outbox against what was called.
 func (h *production) check(t testing.TB, name string) {
 	t.Helper()
+	if h.holds != nil {
+		if err := h.holds(h.outbox(t)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for _, row := range h.outbox(t) {
 		key := row.Effect.Key
 		if row.Effect.Kind == journey.StartEffect || row.Effect.Kind == journey.ReturnEffect {

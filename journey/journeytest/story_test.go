@@ -1,7 +1,11 @@
 package journeytest_test
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -38,3 +42,42 @@ func TestCrashEverywhere(t *testing.T) {
 }
 
 func TestRepeatedInputs(t *testing.T) { twoCarts().Repeat(t, 3) }
+
+// atMostOnePerCart is what the cart journey promises in any order of events.
+func atMostOnePerCart(outbox []journey.EffectRow) error {
+	sent := map[string]int{}
+	for _, row := range outbox {
+		if row.State == journey.Confirmed && row.Effect.Kind == journey.MessageEffect {
+			if sent[row.Effect.Instance+row.Effect.State]++; sent[row.Effect.Instance+row.Effect.State] > 1 {
+				return fmt.Errorf("%s goes out twice in %s", row.Effect.Name, row.Effect.State)
+			}
+		}
+	}
+	return nil
+}
+
+func TestShuffledInputs(t *testing.T) {
+	s := twoCarts()
+	s.Holds = atMostOnePerCart
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	s.Shuffle(t, seed, 100)
+	s.CrashEverywhere(t)
+}
+
+func TestStoriesTellWhatDoesNotHold(t *testing.T) {
+	s := twoCarts()
+	s.Holds = func([]journey.EffectRow) error { return errors.New("it rains") }
+	r := &recorder{TB: t}
+	s.Shuffle(r, 7, 1)
+	require.Contains(t, r.text, "order 0 of seed 7, keys honored: true: it rains")
+}
+
+func TestStoriesAndExplorationsRunInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		twoCarts().CrashEverywhere(t)
+		x := cartExploration(AbandonedCart())
+		x.Depth = 3
+		x.Test(t)
+	})
+}
