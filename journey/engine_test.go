@@ -593,6 +593,27 @@ func TestSubJourneys(t *testing.T) {
 	require.Equal(t, []string{"ask", "=impossible"}, d.states("li"))
 }
 
+// A journey that starts itself for ever is stopped, and stands among what
+// somebody has to look at.
+func TestJourneysThatStartThemselvesAreStopped(t *testing.T) {
+	j := journey.Define("j").Reentry(journey.Reentry{Rule: journey.Always})
+	j.Enter(journey.Event("go")).To("a")
+	j.Enter(journey.Call("j")).To("a")
+	j.State("a").Do(journey.Start("j", nil)).After(48 * time.Hour).End("over")
+	d := newDesk(t, nil, j)
+	d.does("1", "go", "li")
+	require.Len(t, d.states("li"), 1001)
+	d.after(time.Hour - time.Second)
+	dead := 0
+	for row, err := range d.Unsettled(context.Background()) {
+		require.NoError(t, err)
+		require.Equal(t, journey.StartEffect, row.Effect.Kind)
+		require.Contains(t, row.Detail, "endless loop")
+		dead++
+	}
+	require.Equal(t, 1, dead)
+}
+
 func TestUnknownNamesAreRefusedOnDeploying(t *testing.T) {
 	j := simple("j")
 	j.State("send").Send(service("x", "pigeon")).Do(journey.Voucher("v", nil), journey.Start("other", nil)).

@@ -95,7 +95,7 @@ func (e *Engine) listeners(x *Input) (starts []*Definition, heard bool) {
 }
 
 func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string, listeners []*Definition) (Receipt, error) {
-	look := Lookup{Customer: x.Customer, Input: x.ID}
+	look := Lookup{Customer: x.Customer, Input: x.ID, Instance: parent}
 	keys := make([]EntryKey, len(listeners))
 	for i, d := range listeners {
 		key, ok := d.entryKey(&x)
@@ -248,7 +248,11 @@ func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found,
 	if len(active) > 0 && !d.repeats() {
 		return nil
 	}
-	row, err := u.start(ctx, d, Instance{Run: entry.Run + 1, Parent: parent}, x, now)
+	in := Instance{Run: entry.Run + 1, Parent: parent}
+	if f.Instance != nil {
+		in.BurstAt, in.Burst = f.Instance.Instance.BurstAt, f.Instance.Instance.Burst
+	}
+	row, err := u.start(ctx, d, in, x, now)
 	if err != nil || row == nil {
 		return err
 	}

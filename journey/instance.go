@@ -70,8 +70,8 @@ type Instance struct {
 	Fired   int       `json:"fired,omitempty"`
 	// Seq counts the inputs that changed the instance.
 	Seq uint32 `json:"seq"`
-	// Burst counts the changes since BurstAt, within an hour: what runs in circles
-	// is stopped.
+	// Burst counts the changes since BurstAt, within an hour, with those of the
+	// instances that led here by Start: what runs in circles is stopped.
 	BurstAt time.Time `json:"burst_at,omitzero"`
 	Burst   int       `json:"burst,omitempty"`
 	// NeedUntil is the Seq of the goal or exit; messages of earlier steps are no

@@ -110,6 +110,11 @@ func (r *run) start(in *Instance, x *Input) error {
 			in.Brand = x.Brand
 		}
 		in.Status, in.StartedAt, in.Mode, in.Seq = Active, r.now, x.Mode, 1
+		if in.Parent != "" {
+			if err := r.circles(in); err != nil {
+				return err
+			}
+		}
 		r.remember(in, x)
 		r.note(e, "", r.d.states[e.to].spec.Name)
 		if err := r.act(in, x, e.do, ""); err != nil {
@@ -288,16 +293,26 @@ func since(a, b time.Time) int64 { return b.UnixMicro() - a.UnixMicro() }
 func (r *run) begin(in *Instance, x *Input) error {
 	r.now = micro(r.now)
 	in.Seq++
+	if err := r.circles(in); err != nil {
+		return err
+	}
+	if x.Kind != TimerInput && !outcome(x.Kind) {
+		in.Mode = x.Mode
+	}
+	r.remember(in, x)
+	return nil
+}
+
+// circles counts a change of the instance, and fails where so many came within an
+// hour that the journey must be running in circles. A journey started by another
+// goes on with the count of that one.
+func (r *run) circles(in *Instance) error {
 	if since(in.BurstAt, r.now) >= hour {
 		in.BurstAt, in.Burst = r.now, 0
 	}
 	if in.Burst++; in.Burst > maxBurst {
 		return fmt.Errorf("%w: journey %q changed an instance %d times within an hour, last in state %q", ErrLoop, r.d.spec.Name, maxBurst, in.State)
 	}
-	if x.Kind != TimerInput && !outcome(x.Kind) {
-		in.Mode = x.Mode
-	}
-	r.remember(in, x)
 	return nil
 }
 

@@ -238,6 +238,10 @@ func (w *Walk) admit(ctx context.Context, d *Definition, x Input, now time.Time,
 		return nil
 	}
 	in := Instance{Run: entry.Run + 1, Parent: parent}
+	if parent != "" {
+		by := w.instance(parent)
+		in.BurstAt, in.Burst = by.BurstAt, by.Burst
+	}
 	var err error
 	if x.Facts, err = w.s.facts(ctx, d, d.Needs(&in), w.id, &w.row, now); err != nil {
 		return err

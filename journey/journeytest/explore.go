@@ -216,10 +216,11 @@ func (e *explorer) search(ctx context.Context, root *node) (Explored, error) {
 	for depth := 0; ; depth++ {
 		var next []*node
 		for _, n := range level {
-			if err := e.end(ctx, n); err != nil {
+			ends, err := e.end(ctx, n)
+			if err != nil {
 				return e.found, err
 			}
-			if depth == e.x.Depth {
+			if !ends || depth == e.x.Depth { // behind an endless loop nothing is to be found
 				continue
 			}
 			for _, m := range e.moves(n) {
@@ -228,10 +229,11 @@ func (e *explorer) search(ctx context.Context, root *node) (Explored, error) {
 				}
 				c := n.fork()
 				c.moves = append(c.moves, m.Name)
-				if err := e.play(ctx, c, func(ctx context.Context) error { return m.do(ctx, c) }); err != nil {
+				plays, err := e.play(ctx, c, func(ctx context.Context) error { return m.do(ctx, c) })
+				if err != nil {
 					return e.found, err
 				}
-				if key := c.key(); !e.seen[key] {
+				if key := c.key(); plays && !e.seen[key] {
 					e.seen[key] = true
 					next = append(next, c)
 				}
@@ -256,15 +258,16 @@ func (e *explorer) moves(n *node) []Move {
 	}})
 }
 
-// end lets life go on without moves, and looks at what is left.
-func (e *explorer) end(ctx context.Context, n *node) error {
+// end lets life go on without moves, and looks at what is left. It is false where
+// that runs in circles.
+func (e *explorer) end(ctx context.Context, n *node) (bool, error) {
 	e.found.Paths++
 	c := n.fork()
-	err := e.play(ctx, c, func(ctx context.Context) error {
+	ends, err := e.play(ctx, c, func(ctx context.Context) error {
 		return c.walk.Advance(ctx, c.walk.Now().Add(e.x.Horizon))
 	})
-	if err != nil {
-		return err
+	if err != nil || !ends {
+		return ends, err
 	}
 	for _, inv := range e.x.Invariants {
 		if inv.End == nil {
@@ -274,12 +277,12 @@ func (e *explorer) end(ctx context.Context, n *node) error {
 			e.report(inv.Name, c, err)
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // play lets something happen in a situation, under the eyes of the invariants.
-// A loop that the journey cannot leave is a violation too.
-func (e *explorer) play(ctx context.Context, n *node, do func(context.Context) error) error {
+// A loop that the journey cannot leave is a violation too; then it is false.
+func (e *explorer) play(ctx context.Context, n *node, do func(context.Context) error) (bool, error) {
 	n.walk.Listen(func(r journey.Record) {
 		for _, inv := range e.x.Invariants {
 			if inv.Each == nil {
@@ -304,9 +307,9 @@ func (e *explorer) play(ctx context.Context, n *node, do func(context.Context) e
 	err := do(context.WithValue(ctx, situation{}, n))
 	if errors.Is(err, journey.ErrLoop) {
 		e.report("no endless loop", n, err)
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 func (e *explorer) report(invariant string, n *node, because error) {

@@ -65,6 +65,12 @@ func TestExplorationFindsSeededBugs(t *testing.T) {
 			j.State("again").Otherwise().To("waiting")
 			return j
 		}, "always ends", "cart.updated"},
+		"a loop in which no time passes": {func() *journey.Builder {
+			j := enter().Reentry(journey.Reentry{Rule: journey.Always})
+			j.Enter(journey.Call("seeded")).To("waiting")
+			j.State("waiting").Do(journey.Start("seeded", nil)).After(time.Hour).End("over")
+			return j
+		}, "no endless loop", "cart.updated"},
 		"a double send": {func() *journey.Builder {
 			j := enter()
 			j.State("waiting").On(journey.Event("cart.updated")).Do(journey.Send(reminder)).To("waiting").After(time.Hour).End("over")
