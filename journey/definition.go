@@ -1,13 +1,10 @@
 package journey
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -168,32 +165,6 @@ func (d *Definition) Build() (*Definition, error) { return d, nil }
 
 // MarshalJSON writes the definition with its format version.
 func (d *Definition) MarshalJSON() ([]byte, error) { return json.Marshal(&d.spec) }
-
-// Parse reads what [Definition.MarshalJSON] writes, or a definition written by
-// hand, with every check of [Builder.Build]. An unknown field is an error.
-func Parse(b []byte) (*Definition, error) {
-	s, err := parseSpec(b)
-	if err != nil {
-		return nil, err
-	}
-	return compile(*s)
-}
-
-func parseSpec(b []byte) (*spec, error) {
-	var s spec
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&s); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrDefinition, err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: text after the definition", ErrDefinition)
-	}
-	if s.Format != specFormat {
-		return nil, fmt.Errorf("%w: format %d, %d expected", ErrDefinition, s.Format, specFormat)
-	}
-	return &s, nil
-}
 
 // compile makes a definition of a copy of the description.
 func compile(from spec) (*Definition, error) {

@@ -320,27 +320,41 @@ func TestABuiltDefinitionDoesNotFollowItsBuilder(t *testing.T) {
 	require.Equal(t, version, e.Version())
 }
 
-func TestWrongJSONIsRefused(t *testing.T) {
+func TestWrongJSONIsRefusedByPlace(t *testing.T) {
 	d, err := everything().Build()
 	require.NoError(t, err)
 	good, err := json.Marshal(d)
 	require.NoError(t, err)
-	for name, bad := range map[string]string{
-		"an unknown field":     strings.Replace(string(good), `"format":1`, `"format":1,"colour":"red"`, 1),
-		"another format":       strings.Replace(string(good), `"format":1`, `"format":2`, 1),
-		"an unknown trigger":   strings.Replace(string(good), `"kind":"entered"`, `"kind":"arrived"`, 1),
-		"the engine's trigger": strings.Replace(string(good), `"kind":"entered"`, `"kind":"timer"`, 1),
-		"an unknown condition": strings.Replace(string(good), `"op":"at_most"`, `"op":"about"`, 1),
-		"a field of two":       strings.Replace(string(good), `{"prop":"stars"}`, `{"prop":"stars","data":"x"}`, 1),
-		"a field of none":      strings.Replace(string(good), `{"prop":"stars"}`, `{}`, 1),
-		"a duration in words":  strings.Replace(string(good), `"max_age":"72h0m0s"`, `"max_age":"three days"`, 1),
-		"text after it":        string(good) + "{}",
-		"nothing":              "",
-		"an array":             "[]",
+	for name, c := range map[string]struct{ old, new, want string }{
+		"an unknown field":                {`"format":1`, `"format":1,"colour":"red"`, "colour: unknown field"},
+		"an unknown field of a state":     {`"metric":"nps"`, `"metrics":"nps"`, "states[0].metrics: unknown field"},
+		"an unknown field of an edge":     {`"share":90`, `"percent":90`, "states[2].transitions[0].percent: unknown field"},
+		"an unknown field of a wait":      {`"days":[1,5]`, `"weekdays":[1,5]`, "states[0].transitions[7].wait.weekdays: unknown field"},
+		"an unknown field of a condition": {`"op":"at_most"`, `"op":"at_most","than":2`, "entries[0].on.where[0].than: unknown field"},
+		"a number for a text":             {`"title":"A"`, `"title":7`, "states[0].title: number in the wrong place"},
+		"a text for a number":             {`"share":90`, `"share":"most"`, "states[2].transitions[0].share: string in the wrong place"},
+		"another format":                  {`"format":1`, `"format":2`, "format: 2, 1 expected"},
+		"an unknown trigger":              {`"kind":"entered"`, `"kind":"arrived"`, `entries[1].on.kind: unknown trigger "arrived"`},
+		"the engine's trigger":            {`"kind":"entered"`, `"kind":"timer"`, `entries[1].on.kind: unknown trigger "timer"`},
+		"an unknown condition":            {`"op":"at_most"`, `"op":"about"`, `entries[0].on.where[0]: unknown condition "about"`},
+		"a field of two":                  {`{"prop":"stars"}`, `{"prop":"stars","data":"x"}`, "entries[0].on.where[0].field: "},
+		"a field of none":                 {`{"prop":"stars"}`, `{}`, "entries[0].on.where[0].field: a field is one of prop, data, trait, const"},
+		"a bound variable of none":        {`"sku":{"data":"sku"}`, `"sku":{}`, "states[0].enter[0].args.sku: a field is one of"},
+		"a duration in words":             {`"max_age":"72h0m0s"`, `"max_age":"three days"`, `max_age: `},
+		"an instant in words":             {`"go_live":"2026-11-09T02:00:00Z"`, `"go_live":"on Monday"`, "go_live: "},
+		"text after it":                   {"", "{}", "text after the definition"},
+		"nothing":                         {string(good), "", "EOF"},
+		"an array":                        {string(good), "[]", "array in the wrong place"},
+		"half of it":                      {string(good), string(good[:len(good)/2]), "unexpected EOF"},
 	} {
+		bad := strings.Replace(string(good), c.old, c.new, 1)
+		if c.old == "" {
+			bad = string(good) + c.new
+		}
 		require.NotEqual(t, string(good), bad, name)
 		_, err := journey.Parse([]byte(bad))
 		require.ErrorIs(t, err, journey.ErrDefinition, name)
+		require.ErrorContains(t, err, "journey: invalid definition: "+c.want, name)
 	}
 }
 

@@ -50,8 +50,8 @@ func TestStateFigures(t *testing.T) {
 	require.Equal(t, map[string]journey.StateFigures{
 		"ask": {Entered: 7, Now: 1, Left: 6, Median: 2 * time.Hour, Longest: 2 * time.Hour, Waiting: 90 * time.Minute, Metric: "fit"},
 		// The first has left after an hour; the ends are not stayed in.
-		"thank":  {Entered: 3, Now: 2, Left: 1, Median: time.Hour, Longest: time.Hour, Waiting: 30 * time.Minute},
-		"over": {Entered: 1},
+		"thank": {Entered: 3, Now: 2, Left: 1, Median: time.Hour, Longest: time.Hour, Waiting: 30 * time.Minute},
+		"over":  {Entered: 1},
 	}, c.States)
 
 	c.Measure(d.Definition("fitting"), func(metric, state string) (journey.Score, bool) {
