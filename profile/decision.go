@@ -134,7 +134,7 @@ func (d *Directory) onPair(ctx context.Context, a, b Identifier, f func(g *graph
 		now := g.now().UnixMicro()
 		x, y := g.nodeAt(names[0], now), g.nodeAt(names[1], now)
 		switch {
-		case x == nil || y == nil:
+		case x == nil || y == nil || g.over(x.home, now) || g.over(y.home, now):
 			return ErrNotFound
 		case !x.links() || !y.links():
 			return fmt.Errorf("%w: an identifier does not link any more", ErrInvalidDecision)
@@ -334,7 +334,9 @@ func (g *graph) remove(gone []*evidence, now int64) {
 	for _, e := range gone {
 		e.home = nil
 		delete(g.evidence, e.key)
-		g.anchors[e.anchor] = nil
+		for _, id := range append([]ID{e.anchor}, e.formers()...) {
+			g.anchors[id] = nil
+		}
 		for _, n := range e.others() {
 			n.more().holders = slices.DeleteFunc(n.more().holders, func(h *evidence) bool { return h == e })
 			n.uses--

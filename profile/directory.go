@@ -33,6 +33,8 @@ type Config struct {
 	// KeepChanges is how many rows of the change feed are kept at least; a
 	// cursor before them gets [ErrCursorExpired]. Default: 0, all.
 	KeepChanges int
+	// Retention says what is over when; see [Directory.Retain]. Default: nothing ever is.
+	Retention Retention
 	// ErasureKeys are the secrets under which erasures are remembered, of at
 	// least 16 bytes each. The first is used for new ones; all are asked, so
 	// put a new key before the old ones to rotate, and drop a key when what it
@@ -130,6 +132,7 @@ type rules struct {
 
 	erasureKeys [][]byte
 	single      []string
+	retention   retention
 
 	scopedMu sync.RWMutex
 	scoped   map[string]*scoped
@@ -198,6 +201,10 @@ func compileRules(cfg Config, before *rules) (*rules, error) {
 			c.limit = newLimit(c, k.Name)
 		}
 		r.kinds[k.Name] = c
+	}
+	var err error
+	if r.retention, err = compileRetention(cfg.Retention, r.kinds); err != nil {
+		return nil, err
 	}
 	for _, t := range cfg.Traits {
 		if err := t.check(); err != nil {

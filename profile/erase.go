@@ -89,21 +89,28 @@ func (d *Directory) Erase(ctx context.Context, id ID, how Erasure) (Removal, err
 		if err != nil {
 			return err
 		}
-		for _, e := range c.evidence {
-			g.complete(e)
-			for _, n := range append(slices.Clip(e.links), e.others()...) {
-				g.owners(n.name)
-			}
-		}
-		if !g.missing.any() {
-			out = g.erase(c, how.KeepOut)
+		if g.gather(c) {
+			out = g.erase(c, true, how.KeepOut)
 		}
 		return nil
 	})
 	return out, err
 }
 
-func (g *graph) erase(c *cluster, keepOut bool) Removal {
+// gather asks for all that goes with a cluster; false where something is missing.
+func (g *graph) gather(c *cluster) bool {
+	for _, e := range c.evidence {
+		g.complete(e)
+		for _, n := range append(slices.Clip(e.links), e.others()...) {
+			g.owners(n.name)
+		}
+	}
+	return !g.missing.any()
+}
+
+// erase removes a cluster with all that is its own, and remembers it by hashes
+// if it is to be buried.
+func (g *graph) erase(c *cluster, bury, keepOut bool) Removal {
 	now := g.feed.clock(g.now())
 	out := Removal{IDs: []ID{c.id()}, Evidence: len(c.evidence)}
 	gone := slices.Clone(c.evidence)
@@ -114,7 +121,10 @@ func (g *graph) erase(c *cluster, keepOut bool) Removal {
 		if e.anchor != out.IDs[0] {
 			out.IDs = append(out.IDs, e.anchor)
 		}
-		g.bury(g.rules.hashEvidence(0, e.key), now, false)
+		out.IDs = append(out.IDs, e.formers()...)
+		if bury {
+			g.bury(g.rules.hashEvidence(0, e.key), now, false)
+		}
 		for _, n := range append(slices.Clip(e.links), e.others()...) {
 			if uses[n]++; uses[n] == 1 {
 				held = append(held, n)
@@ -124,7 +134,9 @@ func (g *graph) erase(c *cluster, keepOut bool) Removal {
 	for _, n := range held {
 		if n.uses == uses[n] {
 			out.Identifiers++
-			g.bury(g.rules.hashName(0, n.name), now, keepOut)
+			if bury {
+				g.bury(g.rules.hashName(0, n.name), now, keepOut)
+			}
 			g.untie(n)
 		}
 	}

@@ -109,6 +109,11 @@ func (g *graph) explain(a, b name) (Explanation, error) {
 		return Explanation{}, ErrNotFound
 	}
 	from, to := x.homes(), y.homes()
+	for _, homes := range [...][]*cluster{from, to} {
+		if slices.ContainsFunc(homes, func(c *cluster) bool { return g.over(c, now) }) {
+			return Explanation{}, ErrNotFound
+		}
+	}
 	for _, c := range append(slices.Clip(from), to...) {
 		if c.partial {
 			g.missing.profiles = append(g.missing.profiles, c.parts...)

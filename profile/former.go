@@ -11,14 +11,16 @@ import (
 func (d *Directory) IDs(ctx context.Context, id ID) ([]ID, error) {
 	var ids []ID
 	err := d.view(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
-		c, err := g.find(id)
+		c, err := g.whole(id)
 		if err != nil {
 			return err
 		}
 		ids = ids[:0]
 		for _, e := range c.evidence {
-			if e.anchor != "" && e.anchor != c.id() {
-				ids = append(ids, e.anchor)
+			for _, id := range append([]ID{e.anchor}, e.formers()...) {
+				if id != "" && id != c.id() {
+					ids = append(ids, id)
+				}
 			}
 		}
 		slices.Sort(ids)

@@ -136,6 +136,7 @@ type evidenceExtra struct {
 	verdicts   []*refusal // links that were refused, in the order of links
 	consents   []consent
 	relations  []relation
+	formers    []ID      // IDs of evidence that went into it
 	unlinked   *Decision // took its linking power
 	restricted *Decision // stopped its processing
 }
@@ -166,6 +167,14 @@ func (e *evidence) consents() []consent {
 		return nil
 	}
 	return e.extra.consents
+}
+
+// formers are the IDs of evidence that went into e.
+func (e *evidence) formers() []ID {
+	if e.extra == nil {
+		return nil
+	}
+	return e.extra.formers
 }
 
 func (e *evidence) unlinked() bool { return e.extra != nil && e.extra.unlinked != nil }
@@ -254,6 +263,9 @@ func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 		settled.names, settled.key = names, key
 		p = &settled
 	}
+	if g.rules.retention.visitors > 0 && p.event.Mode == Live && !g.lapse(p) {
+		return r
+	}
 	e := g.evidence[p.key]
 	if len(g.tombstones) > 0 && (p.at <= g.erasedUntil || g.keepsOut && e == nil) {
 		if refusal, ok := g.buried(p); ok {
@@ -272,6 +284,7 @@ func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 		r.Folded = g.advance(e, p.at, now, mode)
 	}
 	rec := g.keepRecord(p, e)
+	g.strip(rec, p.now.UnixMicro())
 	e.keep(rec)
 	g.events[rec.id] = rec
 	r.Evidence = e.key
@@ -306,7 +319,7 @@ func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 
 // again answers for an event whose ID is taken.
 func (g *graph) again(rec *record, p *prepared, r Receipt) Receipt {
-	if rec.evidence == nil {
+	if rec.evidence == nil || g.over(rec.evidence.home, p.now.UnixMicro()) || g.nobodys(rec.evidence, p.now.UnixMicro()) {
 		r.Duplicate, r.Retracted = true, true
 		return r
 	}

@@ -142,12 +142,12 @@ func (g *graph) lookup(nm name, at int64) (ID, error) {
 		n = g.nodeAt(nm, at)
 	}
 	switch {
-	case n == nil:
+	case n == nil || g.over(n.home, g.now().UnixMicro()):
 		return "", ErrNotFound
 	case n.home != nil && n.home.anchor != "" && n.since != unseen:
 		return n.home.anchor, nil
 	case n.answers():
-		return n.looksUp()
+		return g.looksUp(n)
 	case len(n.refusals()) > 0:
 		return "", n.refused()
 	}
@@ -155,8 +155,9 @@ func (g *graph) lookup(nm name, at int64) (ID, error) {
 }
 
 // looksUp finds the profiles that hold an identifier that does not link.
-func (n *node) looksUp() (ID, error) {
-	holders := n.holders()
+func (g *graph) looksUp(n *node) (ID, error) {
+	now := g.now().UnixMicro()
+	holders := slices.DeleteFunc(slices.Clone(n.holders()), func(e *evidence) bool { return g.over(e.home, now) })
 	if len(holders) == 0 {
 		return "", ErrNotFound
 	}
@@ -192,7 +193,7 @@ func (g *graph) find(id ID) (*cluster, error) {
 	switch {
 	case !ok:
 		return nil, ErrNotFound
-	case e == nil || e.home == nil:
+	case e == nil || e.home == nil || g.over(e.home, g.now().UnixMicro()):
 		return nil, ErrGone
 	}
 	return e.home, nil
@@ -303,14 +304,16 @@ func (d *Directory) Event(ctx context.Context, eventID string) (Event, ID, error
 	var e Event
 	var owner ID
 	err := d.view(ctx, Query{Events: []string{eventID}}, func(g *graph) error {
+		e, owner = Event{}, ""
 		rec := g.events[eventID]
 		switch {
 		case rec == nil:
 			return ErrNotFound
-		case rec.evidence == nil:
+		case rec.evidence == nil || g.over(rec.evidence.home, g.now().UnixMicro()) || g.nobodys(rec.evidence, g.now().UnixMicro()):
 			return ErrGone
 		}
 		e, owner = g.eventOf(rec), rec.evidence.home.id()
+		g.rules.retention.strip(&e, g.now().UnixMicro())
 		return nil
 	})
 	return e, owner, err

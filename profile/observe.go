@@ -410,13 +410,20 @@ func representable(t time.Time) bool {
 // was delivered.
 func (g *graph) sameContent(rec *record, p *prepared) bool {
 	e := p.event
-	if rec.at != p.at || g.sources.names[rec.source] != e.Source || g.words.names[rec.name] != e.Name ||
+	if rec.at != p.at || g.sources.names[rec.source] != e.Source ||
 		g.words.names[rec.brand] != e.Brand || !slices.Equal(rec.ids, e.Identifiers) ||
 		!slices.Equal(rec.consents(), p.consents) || !slices.Equal(rec.relations(), relationsOf(e)) ||
-		int(rec.traits) != len(e.Traits) || len(rec.fields) != len(e.Traits)+len(e.Properties) {
+		int(rec.traits) != len(e.Traits) {
 		return false
 	}
-	for i, f := range rec.fields {
+	bare := g.rules.retention.bare(e.Name, p.at, p.now.UnixMicro()) // the rest is over, if it is there still
+	fields := rec.fields
+	if bare {
+		fields = fields[:rec.traits]
+	} else if g.words.names[rec.name] != e.Name || len(fields) != len(e.Traits)+len(e.Properties) {
+		return false
+	}
+	for i, f := range fields {
 		name, values := g.words.names, e.Properties
 		if i < int(rec.traits) {
 			values = e.Traits
@@ -424,6 +431,9 @@ func (g *graph) sameContent(rec *record, p *prepared) bool {
 		if v, ok := values[name[f.name]]; !ok || v != f.value {
 			return false
 		}
+	}
+	if bare {
+		return true
 	}
 	if rec.more == nil || rec.more.order == nil || e.Order == nil {
 		return e.Order == nil && (rec.more == nil || rec.more.order == nil)

@@ -361,6 +361,11 @@ func (p *passing) evidence() {
 			p.to.anchors[e.anchor] = e
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(p.to.anchors)) {
+		if e := p.to.anchors[id]; e != nil && id != e.anchor {
+			e.more().formers = append(e.more().formers, id)
+		}
+	}
 }
 
 func sameSlice(a, b []Identifier) bool {

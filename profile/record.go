@@ -17,6 +17,7 @@ type record struct {
 	brand    uint32
 	traits   uint16 // of fields, the first so many are traits, the rest properties
 	mode     Mode
+	stripped bool // in this session
 	at       int64
 	seq      uint64
 	evidence *evidence // nil once retracted

@@ -210,7 +210,10 @@ func (g *graph) reassign(e *evidence, before name, base *node, now int64) {
 	}
 	g.reckon(to, into, now)
 	if emptied {
-		g.anchors[e.anchor] = to // a former ID follows its events
+		for _, id := range append([]ID{e.anchor}, e.formers()...) { // a former ID follows its events
+			g.anchors[id] = to
+			to.more().formers = append(to.more().formers, id)
+		}
 	}
 	if is := to.home.id(); from.id != "" && from.id != is {
 		g.feed.add(change{kind: Split, profile: from.id, other: is, at: now})

@@ -45,7 +45,7 @@ func (e *evidence) row() EvidenceRow {
 		row.Refused = append(row.Refused, rr)
 	}
 	if e.extra != nil {
-		row.Unlinked, row.Restricted = e.extra.unlinked, e.extra.restricted
+		row.Formers, row.Unlinked, row.Restricted = e.extra.formers, e.extra.unlinked, e.extra.restricted
 	}
 	return row
 }

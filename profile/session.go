@@ -420,6 +420,12 @@ func (s *session) evidenceRow(row EvidenceRow) {
 	}
 	g.evidence[e.key] = e
 	g.anchors[e.anchor] = e
+	if len(row.Formers) > 0 {
+		e.more().formers = slices.Clone(row.Formers)
+		for _, id := range row.Formers {
+			g.anchors[id] = e
+		}
+	}
 	s.evidence[e.key] = row
 }
 
@@ -526,7 +532,9 @@ func (s *session) batch() Batch {
 	for key, was := range s.evidence {
 		if g.evidence[key] == nil {
 			b.Evidence = append(b.Evidence, EvidenceRow{Key: key, Version: was.Version, Deleted: true})
-			b.Anchors = append(b.Anchors, g.anchorRow(was.Anchor))
+			for _, id := range append([]ID{was.Anchor}, was.Formers...) {
+				b.Anchors = append(b.Anchors, g.anchorRow(id))
+			}
 		} else if now := g.evidence[key].anchor; now != was.Anchor {
 			b.Anchors = append(b.Anchors, g.anchorRow(was.Anchor), g.anchorRow(now))
 		}
@@ -571,7 +579,7 @@ func (s *session) batch() Batch {
 			b.Events = append(b.Events, EventRow{Event: g.eventOf(rec), Evidence: rec.evidence.key})
 		case rec.evidence == nil && !was.Retracted:
 			b.Events = append(b.Events, EventRow{Event: Event{ID: id}, Retracted: true, Known: true})
-		case rec.evidence != nil && rec.evidence.key != was.Evidence:
+		case rec.evidence != nil && (rec.evidence.key != was.Evidence || rec.stripped):
 			b.Events = append(b.Events, EventRow{Event: g.eventOf(rec), Evidence: rec.evidence.key, Known: true})
 		}
 	}

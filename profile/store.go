@@ -140,20 +140,23 @@ type EvidenceRow struct {
 	Deleted bool        `json:"deleted,omitempty"`
 	// Links are the identifiers that it ties together, Holds the others: looked
 	// up only, blocked, or refused.
-	Links      []Name        `json:"links"`
-	Holds      []Name        `json:"holds,omitempty"`
-	Profile    ID            `json:"profile,omitempty"`
-	Anchor     ID            `json:"anchor"`
-	Arrival    uint64        `json:"arrival"`
-	First      time.Time     `json:"first"`
-	Last       time.Time     `json:"last"`
-	Events     int           `json:"events"`
-	Traits     []TraitRow    `json:"traits,omitempty"`
-	Consents   []ConsentRow  `json:"consents,omitempty"`
-	Relations  []RelationRow `json:"relations,omitempty"`
-	Refused    []RefusedRow  `json:"refused,omitempty"`
-	Unlinked   *Decision     `json:"unlinked,omitempty"`
-	Restricted *Decision     `json:"restricted,omitempty"`
+	Links     []Name        `json:"links"`
+	Holds     []Name        `json:"holds,omitempty"`
+	Profile   ID            `json:"profile,omitempty"`
+	Anchor    ID            `json:"anchor"`
+	Arrival   uint64        `json:"arrival"`
+	First     time.Time     `json:"first"`
+	Last      time.Time     `json:"last"`
+	Events    int           `json:"events"`
+	Traits    []TraitRow    `json:"traits,omitempty"`
+	Consents  []ConsentRow  `json:"consents,omitempty"`
+	Relations []RelationRow `json:"relations,omitempty"`
+	Refused   []RefusedRow  `json:"refused,omitempty"`
+	// Formers are the IDs whose evidence went into this when a value of it was
+	// released.
+	Formers    []ID      `json:"formers,omitempty"`
+	Unlinked   *Decision `json:"unlinked,omitempty"`
+	Restricted *Decision `json:"restricted,omitempty"`
 }
 
 // TraitRow is what a policy keeps of a trait: per source on evidence, golden on

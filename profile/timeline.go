@@ -35,8 +35,21 @@ func (d *Directory) Timeline(ctx context.Context, id ID) iter.Seq2[Event, error]
 	}
 }
 
-// events reads one page of the timeline of whatever an ID names now.
+// events reads one page of the timeline of whatever an ID names now, without
+// what is over.
 func (d *Directory) events(ctx context.Context, id ID, page TimelinePage) ([]Event, error) {
+	events, err := d.held(ctx, id, page)
+	if r := &d.rules().retention; len(r.events) > 0 {
+		now := d.now().UnixMicro()
+		for i := range events {
+			r.strip(&events[i], now)
+		}
+	}
+	return events, err
+}
+
+// held reads one page of the timeline as it is kept.
+func (d *Directory) held(ctx context.Context, id ID, page TimelinePage) ([]Event, error) {
 	var events []Event
 	if d.store == nil {
 		return events, d.view(ctx, Query{}, func(g *graph) error {
