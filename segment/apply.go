@@ -212,23 +212,47 @@ func (e *Engine) needsPast(c *profile.Change, in *input) bool {
 	if in.Event == nil && in.Since == 0 || floor >= max(e.clock, micros(c.RecordedAt)) {
 		return false
 	}
+	by := max(e.clock, micros(c.RecordedAt))
+	asks := func(l *leafState) bool { return l.mayTurn(d, floor, by) && e.behind(l, d, floor) }
+	if in.Event == nil {
+		for _, name := range c.Names {
+			if col := e.attrs[name]; col != nil && slices.ContainsFunc(col.leaves, asks) {
+				return true
+			}
+		}
+		return false
+	}
+	asked := false
+	offer := func(col *seriesColumn) { asked = asked || slices.ContainsFunc(col.leaves, asks) }
+	if to := e.byEvent[in.Event.Name]; to != nil {
+		for _, col := range to.always {
+			offer(col)
+		}
+		to.each(func(name string) profile.Value { return eventProperty(in.Event, name) }, offer)
+	}
+	if in.Event.Order != nil {
+		for _, col := range e.byOrder {
+			offer(col)
+		}
+	}
+	return asked
+}
+
+// behind reports whether a segment that a leaf may turn reads a stream of which
+// only the latest instants are kept, and there are some after an instant.
+func (e *Engine) behind(l *leafState, d uint32, floor int64) bool {
 	var room [latestMax]int64
-	behind := false
-	for _, col := range e.series {
-		if col != nil && col.latest != nil {
-			at := col.latest.get(d, &room)
-			behind = behind || len(at) > 0 && at[0] > floor
+	for _, s := range l.users {
+		for _, m := range s.leaves {
+			if m.column == nil || m.column.latest == nil {
+				continue
+			}
+			if at := m.column.instants(d, &room); len(at) > 0 && at[0] > floor {
+				return true
+			}
 		}
-	}
-	if !behind || in.Event == nil || in.Event.Order != nil && e.orders != nil {
-		return behind
-	}
-	for _, col := range e.byEvent[in.Event.Name] {
-		if col.latest == nil {
-			return true
-		}
-		for _, l := range col.leaves {
-			if l.mayTurn(d, floor, max(e.clock, micros(c.RecordedAt))) {
+		for _, other := range s.asLeaf {
+			if e.behind(other, d, floor) {
 				return true
 			}
 		}
@@ -335,9 +359,11 @@ func (e *Engine) admit(id profile.ID) uint32 {
 
 // take counts an event that has happened.
 func (e *Engine) take(d uint32, ev *profile.Event) {
-	e.count(e.byEvent[ev.Name], d, ev)
-	if len(ev.Relations) > 0 && ev.Name != "" {
-		e.count(e.byEvent[""], d, ev)
+	if to := e.byEvent[ev.Name]; to != nil {
+		e.offerAll(to, d, ev)
+	}
+	if to := e.byEvent[""]; to != nil && len(ev.Relations) > 0 && ev.Name != "" {
+		e.offerAll(to, d, ev)
 	}
 	if e.orders == nil {
 		return
@@ -356,13 +382,26 @@ func (e *Engine) take(d uint32, ev *profile.Event) {
 	}
 }
 
-// count adds an event to the streams that it is a fact of.
-func (e *Engine) count(cols []*seriesColumn, d uint32, ev *profile.Event) {
-	for _, col := range cols {
-		if at, v, ok := col.stream.take(ev); ok {
-			col.add(d, at, v)
-			e.lookAll(col.leaves, d)
-		}
+// offerAll lets the columns that an event may concern count it.
+func (e *Engine) offerAll(to *routes[*seriesColumn], d uint32, ev *profile.Event) {
+	for _, col := range to.always {
+		e.offer(col, d, ev)
+	}
+	if len(to.byName) > 0 {
+		to.each(func(name string) profile.Value { return eventProperty(ev, name) }, func(col *seriesColumn) { e.offer(col, d, ev) })
+	}
+}
+
+// offer lets a column count an event, if it is one of its stream.
+func (e *Engine) offer(col *seriesColumn, d uint32, ev *profile.Event) {
+	at, v, ok := col.stream.take(ev)
+	switch {
+	case !ok:
+	case col.latest != nil:
+		e.count(col, d, at)
+	default:
+		col.add(d, at, v)
+		e.lookAll(col.leaves, d)
 	}
 }
 
@@ -373,9 +412,16 @@ func (e *Engine) lookAll(leaves []*leafState, d uint32) {
 }
 
 func (e *Engine) assign(col *attrColumn, d uint32, v profile.Value) {
-	if col.get(d) != v {
-		col.set(d, v)
-		e.lookAll(col.leaves, d)
+	old := col.get(d)
+	if old == v {
+		return
+	}
+	col.set(d, v)
+	e.lookAll(col.routes.always, d)
+	for i := range col.routes.byName {
+		look := func(l *leafState) { e.look(l, d) }
+		col.routes.byName[i].each(old, look)
+		col.routes.byName[i].each(v, look)
 	}
 }
 

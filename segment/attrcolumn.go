@@ -15,6 +15,7 @@ import (
 type attrColumn struct {
 	name   string
 	leaves []*leafState
+	routes routes[*leafState] // the same, by what they ask for
 
 	codes  paged[uint32]        // of the value plus one; 0 for none
 	coded  bitmap               // who has a code

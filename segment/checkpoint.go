@@ -136,7 +136,7 @@ func (e *Engine) pack() ([]byte, error) {
 	p.section(sectionMembers, func(p *packer) {
 		for _, s := range e.topology {
 			keep(packBitmap(p, &s.members))
-			packColumn(p, e.dict.len(), func(d uint32) bool { return s.turns.last.get(d) != 0 }, func(d uint32) { p.ascending(s.turns.instants(d)) })
+			packColumn(p, e.dict.len(), func(d uint32) bool { return s.turns.newest(d) != 0 }, func(d uint32) { p.ascending(s.turns.instants(d)) })
 		}
 	})
 	if err != nil {

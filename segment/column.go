@@ -171,6 +171,18 @@ func (c *seriesColumn) instants(d uint32, into *[latestMax]int64) []int64 {
 	return into[:n]
 }
 
+// kth is the k-th latest instant of a customer; ok is false where there are fewer.
+func (c *seriesColumn) kth(d uint32, k int) (at int64, ok bool) {
+	if c.latest != nil {
+		return c.latest.kth(d, k)
+	}
+	box := c.all.get(d)
+	if box == nil || len(box.at) < k {
+		return 0, false
+	}
+	return box.at[len(box.at)-k], true
+}
+
 // set replaces the facts of a customer.
 func (c *seriesColumn) set(d uint32, r run) {
 	switch {

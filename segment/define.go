@@ -245,13 +245,19 @@ func (e *Engine) adopt(n needs) {
 					l.column = col
 				}
 			}
-			cols := e.byEvent[col.stream.feed()]
-			cols[slices.Index(cols, old)] = col
-			continue
 		}
-		if !col.stream.source.ofOrders() {
-			e.byEvent[col.stream.feed()] = append(e.byEvent[col.stream.feed()], col)
-		} else {
+		switch {
+		case !col.stream.source.ofOrders():
+			to := e.byEvent[col.stream.feed()]
+			if to == nil {
+				to = &routes[*seriesColumn]{}
+				e.byEvent[col.stream.feed()] = to
+			}
+			if old != nil {
+				to.remove(addressOf(col.stream.where), old)
+			}
+			to.add(addressOf(col.stream.where), col)
+		case old == nil:
 			e.byOrder = append(e.byOrder, col)
 		}
 	}
@@ -266,7 +272,9 @@ func (e *Engine) installLeaf(l *leaf) *leafState {
 		st.column = e.series[l.of[0].index]
 	}
 	for _, name := range l.node.attrs() {
-		e.attrs[name].leaves = append(e.attrs[name].leaves, st)
+		col := e.attrs[name]
+		col.leaves = append(col.leaves, st)
+		col.routes.add(addressOf(l.node), st)
 	}
 	var seen []*stream
 	for _, s := range l.of {
@@ -354,6 +362,7 @@ func (e *Engine) removeLeaf(l *leafState) {
 	delete(e.leaves, l.leaf)
 	for _, name := range l.leaf.node.attrs() {
 		col := e.attrs[name]
+		col.routes.remove(addressOf(l.leaf.node), l)
 		if col.leaves = without(col.leaves); len(col.leaves) == 0 {
 			delete(e.attrs, name)
 		}
@@ -367,10 +376,14 @@ func (e *Engine) removeLeaf(l *leafState) {
 			continue
 		}
 		e.series[s.index] = nil
-		drop := func(cols []*seriesColumn) []*seriesColumn {
-			return slices.DeleteFunc(cols, func(o *seriesColumn) bool { return o == col })
+		if !s.source.ofOrders() {
+			to := e.byEvent[s.feed()]
+			if to.remove(addressOf(s.where), col); to.empty() {
+				delete(e.byEvent, s.feed())
+			}
+			continue
 		}
-		e.byEvent[s.feed()], e.byOrder = drop(e.byEvent[s.feed()]), drop(e.byOrder)
+		e.byOrder = slices.DeleteFunc(e.byOrder, func(o *seriesColumn) bool { return o == col })
 		if len(e.byOrder) == 0 {
 			e.orders = nil
 		}

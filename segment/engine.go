@@ -55,7 +55,7 @@ type Engine struct {
 	catalog  *catalog
 	attrs    map[string]*attrColumn
 	series   []*seriesColumn // by stream index
-	byEvent  map[string][]*seriesColumn
+	byEvent  map[string]*routes[*seriesColumn]
 	byOrder  []*seriesColumn
 	orders   map[uint32]*orderBook // nil while no rule reads orders
 	leaves   map[*leaf]*leafState
@@ -98,7 +98,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		history: cfg.History, store: cfg.Store, durable: cfg.Store != nil, functions: cfg.Functions,
 		dict: newDictionary(), catalog: newCatalog(),
-		attrs: map[string]*attrColumn{}, byEvent: map[string][]*seriesColumn{},
+		attrs: map[string]*attrColumn{}, byEvent: map[string]*routes[*seriesColumn]{},
 		leaves: map[*leaf]*leafState{}, segments: map[string]*segmentState{},
 		epochs: map[uint32]int{}, happens: map[uint32]cause{},
 	}
@@ -335,6 +335,9 @@ func (e *Engine) writeOut() {
 // taken to have been so all along.
 func (e *Engine) effective(s *segmentState, d uint32, in bool, why cause) int64 {
 	from := why.floor
+	if from >= e.clock {
+		return e.clock // which no transition lies after
+	}
 	if at, ok := s.turns.latest(d); ok {
 		from = max(from, at)
 	}

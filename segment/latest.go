@@ -87,15 +87,82 @@ func (c *latestColumn) add(d uint32, at int64) {
 	addLatest(p.wide[row:row+c.k], at)
 }
 
-func addLatest[T uint32 | int64](row []T, at T) {
-	if row[len(row)-1] >= at {
-		return
+// addLatest puts an instant in at its place i and gives what went out at the
+// end. Where it is not among the latest i is the length of the row.
+func addLatest[T uint32 | int64](row []T, at T) (i int, out T) {
+	i = len(row) - 1
+	if out = row[i]; out >= at {
+		return len(row), out
 	}
-	i := len(row) - 1
 	for ; i > 0 && row[i-1] < at; i-- {
 		row[i] = row[i-1]
 	}
 	row[i] = at
+	return i, out
+}
+
+// count puts an instant into a column of latest instants, and looks at the
+// leaves that it brings to their number.
+func (e *Engine) count(col *seriesColumn, d uint32, at int64) {
+	c := col.latest
+	p := c.own(d)
+	row := int(d%pageSize) * c.k
+	if p.wide == nil {
+		if s, ok := narrowed(at); ok {
+			countInto(e, col.leaves, d, p.narrow[row:row+c.k], s, narrowEdge)
+			return
+		}
+		p.widen()
+	}
+	countInto(e, col.leaves, d, p.wide[row:row+c.k], at, func(lo int64) int64 { return lo })
+}
+
+// narrowEdge is the edge of a window for instants in four bytes.
+func narrowEdge(lo int64) uint32 {
+	const second = 1_000_000
+	if lo < 0 {
+		return 0
+	}
+	return uint32(min(lo/second+1, math.MaxUint32))
+}
+
+func countInto[T uint32 | int64](e *Engine, leaves []*leafState, d uint32, row []T, at T, edge func(int64) T) {
+	i, out := addLatest(row, at)
+	if i == len(row) {
+		return
+	}
+	for _, l := range leaves {
+		turn := l.leaf.counting.turn
+		if turn == 0 {
+			e.look(l, d)
+			continue
+		}
+		if turn <= i { // the instant that decides is where it was
+			continue
+		}
+		before := out
+		if turn < len(row) {
+			before = row[turn]
+		}
+		lo := edge(l.edge(e.clock))
+		if row[turn-1] > lo && before <= lo {
+			e.reach(l, d)
+		}
+	}
+}
+
+// kth is the instant at which the k-th latest lies; ok is false where there are
+// fewer.
+func (c *latestColumn) kth(d uint32, k int) (at int64, ok bool) {
+	p := c.page(d)
+	if p == nil {
+		return 0, false
+	}
+	i := int(d%pageSize)*c.k + k - 1
+	if p.wide != nil {
+		return p.wide[i], p.wide[i] != noInstant
+	}
+	return int64(p.narrow[i]-1) * 1_000_000, p.narrow[i] != 0
 }
 
 // set replaces the instants of d by the latest of these, which ascend.

@@ -60,6 +60,12 @@ func (e *Engine) look(l *leafState, d uint32) {
 		holds, until = l.leaf.eval(&e.reader, e.clock)
 		e.arm(l, d, until)
 	}
+	e.answer(l, d, holds)
+}
+
+// answer sets the answer of a leaf for a customer, and notes the segments
+// concerned if it is another.
+func (e *Engine) answer(l *leafState, d uint32, holds bool) {
 	if l.flipped.set(d, holds != l.blank) {
 		for _, s := range l.users {
 			e.concern(s, d)
@@ -103,12 +109,28 @@ func (e *Engine) lookCounting(l *leafState, d uint32) bool {
 	}
 	if c.turn == 0 {
 		e.arm(l, d, c.turnsAt(l.leaf.clocks, at[:n]))
-	} else if n >= c.turn && l.armed.set(d, true) {
-		if due := c.window.leave(l.leaf.clocks, at[c.turn-1]); due != never {
-			e.file(l, d, due)
-		}
+	} else if n >= c.turn {
+		e.armCounting(l, d)
 	}
 	return c.holds[n]
+}
+
+// armCounting sees to it that a customer whose count has reached the number is
+// looked at when it no longer does.
+func (e *Engine) armCounting(l *leafState, d uint32) {
+	if l.leaf.counting.window.kind == windowEver || !l.armed.set(d, true) {
+		return
+	}
+	if due := e.dueOf(l, d); due != never {
+		e.file(l, d, due)
+	}
+}
+
+// reach is the look at a counting leaf of a customer whose count has reached
+// the number.
+func (e *Engine) reach(l *leafState, d uint32) {
+	e.armCounting(l, d)
+	e.answer(l, d, l.leaf.counting.holds[l.leaf.counting.turn])
 }
 
 // mayTurn reports whether one more instant may turn the answer for d at t.
@@ -148,21 +170,23 @@ func (e *Engine) dueOf(l *leafState, d uint32) int64 {
 		}
 		return never
 	}
-	var room [latestMax]int64
-	at := l.column.instants(d, &room)
-	if len(at) < c.turn {
+	at, ok := l.column.kth(d, c.turn)
+	if !ok {
 		l.armed.set(d, false)
 		return never
 	}
 	// One who is due already was filed for a time that has come.
-	return max(c.window.leave(l.leaf.clocks, at[c.turn-1]), e.clock)
+	return max(c.window.leave(l.leaf.clocks, at), e.clock)
 }
 
 // ring looks at everyone of a leaf whose instant is the clock.
 func (e *Engine) ring(l *leafState) {
 	l.wheel.openUntil(e.clock, func(d uint32) int64 { return e.dueOf(l, d) })
-	for len(l.wheel.near) > 0 && l.wheel.near[0].due <= e.clock {
-		d := l.wheel.popNear().d
+	for {
+		d, ok := l.wheel.pop(e.clock)
+		if !ok {
+			break
+		}
 		if c := l.leaf.counting; c != nil && c.turn != 0 {
 			// Later facts may have put it off.
 			if due := e.dueOf(l, d); due > e.clock {
@@ -172,6 +196,8 @@ func (e *Engine) ring(l *leafState) {
 				continue
 			}
 			l.armed.set(d, false)
+			e.answer(l, d, c.holds[c.turn-1])
+			continue
 		} else if place := l.due.at(d); *place == 0 || *place > e.clock {
 			continue // noted for another instant by now
 		} else {

@@ -1,24 +1,27 @@
 package segment
 
 import (
+	"cmp"
 	"container/heap"
 	"slices"
 )
 
 // wheel keeps for one leaf which customers have to be looked at when. What lies
 // ahead is filed by bucket of about 72 minutes, four bytes a customer and
-// without the instant, which the leaf can tell; the bucket that has begun is a
-// heap.
+// without the instant, which the leaf can tell. A bucket that has begun is
+// sorted into sorted; what is filed for it afterwards goes into the heap near.
 type wheel struct {
-	near []nearTimer
-	far  map[int64]*slots
-	keys keyHeap // buckets of far
-	open int64   // buckets up to this one are in near
+	sorted []timer // from done on
+	done   int
+	near   []timer
+	far    map[int64]*slots
+	keys   keyHeap // buckets of far
+	open   int64   // buckets up to this one are in sorted and near
 }
 
 const bucketBits = 32 // of microseconds
 
-type nearTimer struct {
+type timer struct {
 	due int64
 	d   uint32
 }
@@ -73,7 +76,7 @@ func (h *keyHeap) Pop() any {
 func (w *wheel) file(due int64, d uint32) {
 	key := due >> bucketBits
 	if key <= w.open {
-		w.pushNear(nearTimer{due, d})
+		w.pushNear(timer{due, d})
 		return
 	}
 	s := w.far[key]
@@ -95,6 +98,9 @@ func (w *wheel) next() int64 {
 	if len(w.near) > 0 {
 		next = w.near[0].due
 	}
+	if w.done < len(w.sorted) {
+		next = min(next, w.sorted[w.done].due)
+	}
 	if len(w.keys) > 0 {
 		next = min(next, w.keys[0]<<bucketBits)
 	}
@@ -104,23 +110,50 @@ func (w *wheel) next() int64 {
 // openUntil opens the buckets that have begun at the instant. due tells when
 // each of their customers is to be looked at, or never.
 func (w *wheel) openUntil(now int64, due func(d uint32) int64) {
-	for len(w.keys) > 0 && w.keys[0]<<bucketBits <= now {
+	w.open = max(w.open, now>>bucketBits)
+	if len(w.keys) == 0 || w.keys[0] > w.open {
+		return
+	}
+	w.sorted = append(w.sorted[:0], w.sorted[w.done:]...)
+	w.done = 0
+	for len(w.keys) > 0 && w.keys[0] <= w.open {
 		key := heap.Pop(&w.keys).(int64)
 		s := w.far[key]
 		delete(w.far, key)
-		w.open = max(w.open, key)
 		s.each(func(d uint32) {
-			if at := due(d); at != never {
+			switch at := due(d); {
+			case at == never:
+			case at>>bucketBits <= w.open:
+				w.sorted = append(w.sorted, timer{at, d})
+			default:
 				w.file(at, d)
 			}
 		})
 	}
-	w.open = max(w.open, now>>bucketBits)
+	slices.SortFunc(w.sorted, func(a, b timer) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.d, b.d))
+	})
+	w.sorted = slices.Compact(w.sorted) // who was filed again and again is there once
+}
+
+// pop takes out who is to be looked at by an instant; ok is false for no one.
+func (w *wheel) pop(now int64) (d uint32, ok bool) {
+	if w.done < len(w.sorted) && (len(w.near) == 0 || w.sorted[w.done].due <= w.near[0].due) {
+		if t := w.sorted[w.done]; t.due <= now {
+			w.done++
+			return t.d, true
+		}
+		return 0, false
+	}
+	if len(w.near) > 0 && w.near[0].due <= now {
+		return w.popNear().d, true
+	}
+	return 0, false
 }
 
 // The heap of the open bucket, without the interface of container/heap, as it
 // is where the time goes.
-func (w *wheel) pushNear(t nearTimer) {
+func (w *wheel) pushNear(t timer) {
 	h := append(w.near, t)
 	i := len(h) - 1
 	for i > 0 {
@@ -134,7 +167,7 @@ func (w *wheel) pushNear(t nearTimer) {
 	w.near = h
 }
 
-func (w *wheel) popNear() nearTimer {
+func (w *wheel) popNear() timer {
 	h := w.near
 	top := h[0]
 	n := len(h) - 1
@@ -160,7 +193,7 @@ func (w *wheel) popNear() nearTimer {
 
 // bytes is the memory that it takes.
 func (w *wheel) bytes() int {
-	n := 16*cap(w.near) + 8*cap(w.keys)
+	n := 16*(cap(w.near)+cap(w.sorted)) + 8*cap(w.keys)
 	for _, s := range w.far {
 		n += 100 + 4*cap(s.last) + 24*cap(s.full)
 		for _, piece := range s.full {
