@@ -21,43 +21,101 @@ import (
 // concerned anew from the History.
 func (e *Engine) Apply(ctx context.Context, changes ...profile.Change) error {
 	return e.write(ctx, func() error {
-		for i := range changes {
-			c := &changes[i]
-			switch {
-			case c.Seq <= e.position:
-				continue
-			case c.Seq != e.position+1:
-				return fmt.Errorf("%w: %d after %d", ErrGap, c.Seq, e.position)
-			}
-			if err := ctx.Err(); err != nil {
+		for len(changes) > 0 {
+			n := min(len(changes), applyAhead)
+			if err := e.applySome(ctx, changes[:n]); err != nil {
 				return err
 			}
-			in, err := e.read(ctx, c)
-			if err != nil {
-				return err
-			}
-			if e.needsPast(c, &in) {
-				r, there, err := e.load(ctx, c.Profile, c.Seq)
-				if err != nil {
-					return err
-				}
-				if there {
-					in.Past = &r
-				}
-			}
-			if err := e.log(journal{Change: c, Input: in}); err != nil {
-				return err
-			}
-			e.step(c, in)
-			// An erasure ends a commit: the key may be given to someone new.
-			if e.erased || len(e.unsaved.Inputs) >= commitInputs || len(e.turned) >= commitTransitions {
-				if err := e.commit(ctx); err != nil {
-					return err
-				}
-			}
+			changes = changes[n:]
 		}
 		return nil
 	})
+}
+
+// applySome reads all payloads first, so that what they are about to change
+// can be fetched at once.
+func (e *Engine) applySome(ctx context.Context, changes []profile.Change) error {
+	for len(changes) > 0 && changes[0].Seq <= e.position {
+		changes = changes[1:]
+	}
+	inputs, problem := e.readAll(ctx, changes)
+	e.touchAll(changes, inputs)
+	for i, in := range inputs {
+		c := &changes[i]
+		if c.Seq <= e.position {
+			continue
+		}
+		if e.needsPast(c, &in) {
+			r, there, err := e.load(ctx, c.Profile, c.Seq)
+			if err != nil {
+				return err
+			}
+			if there {
+				in.Past = &r
+			}
+		}
+		if err := e.log(journal{Change: c, Input: in}); err != nil {
+			return err
+		}
+		e.step(c, in)
+		// An erasure ends a commit: the key may be given to someone new.
+		if e.erased || len(e.unsaved.Inputs) >= commitInputs || len(e.turned) >= commitTransitions {
+			if err := e.commit(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return problem
+}
+
+// readAll reads the payloads of changes up to the first that cannot be applied,
+// and what is wrong with that one.
+func (e *Engine) readAll(ctx context.Context, changes []profile.Change) ([]input, error) {
+	inputs := make([]input, 0, len(changes))
+	position := e.position
+	for i := range changes {
+		c := &changes[i]
+		var in input
+		switch {
+		case c.Seq > position+1:
+			return inputs, fmt.Errorf("%w: %d after %d", ErrGap, c.Seq, position)
+		case c.Seq == position+1:
+			err := ctx.Err()
+			if err == nil {
+				in, err = e.read(ctx, c)
+			}
+			if err != nil {
+				return inputs, err
+			}
+			position++
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, nil
+}
+
+// touchAll brings nearer what the events among changes are about to change.
+func (e *Engine) touchAll(changes []profile.Change, inputs []input) {
+	var customers [applyAhead]uint32
+	for i, in := range inputs {
+		if in.Event == nil || e.routesOf(in.Event.Name) == nil {
+			continue
+		}
+		if slices.ContainsFunc(inputs[:i], func(b input) bool { return b.Event != nil && b.Event.Name == in.Event.Name }) {
+			continue // with the first of the name
+		}
+		n := 0
+		for j := i; j < len(inputs); j++ {
+			if b := inputs[j].Event; b == nil || b.Name != in.Event.Name {
+				continue
+			}
+			if d, ok := e.dict.find(changes[j].Profile); ok {
+				customers[n] = d
+				n++
+			}
+		}
+		e.touch(in.Event.Name, customers[:n])
+	}
 }
 
 // A long Apply commits on the way, so that no commit is long.
@@ -65,6 +123,28 @@ const (
 	commitInputs      = 256
 	commitTransitions = 4096
 )
+
+// applyAhead is how many changes are read before the first of them is applied.
+const applyAhead = 64
+
+// routesOf finds whom events of a name concern, nil for nobody.
+func (e *Engine) routesOf(name string) *routes[*seriesColumn] {
+	if e.recent.to == nil || e.recent.name != name {
+		e.recent.name, e.recent.to = name, e.byEvent[name]
+	}
+	return e.recent.to
+}
+
+// touch brings what events of a name are about to change nearer.
+func (e *Engine) touch(name string, customers []uint32) {
+	if to := e.routesOf(name); to != nil {
+		for _, col := range to.always {
+			if col.latest != nil {
+				col.latest.touch(customers)
+			}
+		}
+	}
+}
 
 // step takes in one change.
 func (e *Engine) step(c *profile.Change, in input) {
@@ -224,12 +304,7 @@ func (e *Engine) needsPast(c *profile.Change, in *input) bool {
 	}
 	asked := false
 	offer := func(col *seriesColumn) { asked = asked || slices.ContainsFunc(col.leaves, asks) }
-	if to := e.byEvent[in.Event.Name]; to != nil {
-		for _, col := range to.always {
-			offer(col)
-		}
-		to.each(func(name string) profile.Value { return eventProperty(in.Event, name) }, offer)
-	}
+	e.eachColumn(in.Event, offer)
 	if in.Event.Order != nil {
 		for _, col := range e.byOrder {
 			offer(col)
@@ -359,12 +434,7 @@ func (e *Engine) admit(id profile.ID) uint32 {
 
 // take counts an event that has happened.
 func (e *Engine) take(d uint32, ev *profile.Event) {
-	if to := e.byEvent[ev.Name]; to != nil {
-		e.offerAll(to, d, ev)
-	}
-	if to := e.byEvent[""]; to != nil && len(ev.Relations) > 0 && ev.Name != "" {
-		e.offerAll(to, d, ev)
-	}
+	e.eachColumn(ev, func(col *seriesColumn) { e.offer(col, d, ev) })
 	if e.orders == nil {
 		return
 	}
@@ -382,13 +452,16 @@ func (e *Engine) take(d uint32, ev *profile.Event) {
 	}
 }
 
-// offerAll lets the columns that an event may concern count it.
-func (e *Engine) offerAll(to *routes[*seriesColumn], d uint32, ev *profile.Event) {
-	for _, col := range to.always {
-		e.offer(col, d, ev)
+// eachColumn calls f for the columns that an event may concern, orders aside.
+func (e *Engine) eachColumn(ev *profile.Event, f func(*seriesColumn)) {
+	property := func(name string) profile.Value { return eventProperty(ev, name) }
+	if to := e.routesOf(ev.Name); to != nil {
+		to.each(property, f)
 	}
-	if len(to.byName) > 0 {
-		to.each(func(name string) profile.Value { return eventProperty(ev, name) }, func(col *seriesColumn) { e.offer(col, d, ev) })
+	if len(ev.Relations) > 0 && ev.Name != "" {
+		if to := e.byEvent[""]; to != nil {
+			to.each(property, f)
+		}
 	}
 }
 
@@ -444,7 +517,6 @@ func (e *Engine) replace(d uint32, r *Record, why cause) {
 	}
 	e.fill(d, past, e.series)
 	for _, l := range e.leaves {
-		l.armed.set(d, false) // what is due may be due sooner now
 		e.look(l, d)
 	}
 }

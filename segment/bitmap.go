@@ -13,6 +13,10 @@ type bitmap struct {
 	root  atomic.Pointer[[]atomic.Pointer[block]]
 	epoch uint64 // blocks of an older one are shared with a snapshot
 	n     atomic.Int64
+	// alone says that only the writer reads beside the writer, who then writes
+	// in place without further ado. It is set before anything else.
+	alone bool
+	count int // n, where the writer is alone
 }
 
 func (m *bitmap) slots() []atomic.Pointer[block] {
@@ -38,7 +42,12 @@ func (m *bitmap) has(d uint32) bool {
 }
 
 // len is safe beside the writer.
-func (m *bitmap) len() int { return int(m.n.Load()) }
+func (m *bitmap) len() int {
+	if m.alone {
+		return m.count
+	}
+	return int(m.n.Load())
+}
 
 // set makes d's membership so and reports whether that was news.
 func (m *bitmap) set(d uint32, in bool) bool {
@@ -58,9 +67,26 @@ func (m *bitmap) set(d uint32, in bool) bool {
 	if !in {
 		delta = -1
 	}
-	m.n.Add(int64(delta))
+	if m.alone {
+		m.count += delta
+	} else {
+		m.n.Add(int64(delta))
+	}
 	bit := uint64(1) << (low & 63)
 	switch {
+	case m.alone && old != nil && old.epoch == m.epoch && old.words != nil && (in || old.n > arrayMax/2):
+		old.n += delta
+		old.words[low>>6] ^= bit
+	case m.alone && old != nil && old.epoch == m.epoch && old.words == nil && (!in || old.n < arrayMax):
+		at, _ := slices.BinarySearch(old.array, low)
+		if in {
+			old.array = slices.Insert(old.array, at, low)
+		} else {
+			old.array = slices.Delete(old.array, at, at+1)
+		}
+		if old.n += delta; old.n == 0 {
+			slots[i].Store(nil)
+		}
 	case old != nil && old.words != nil && old.epoch == m.epoch && (in || old.n > arrayMax/2):
 		old.n += delta
 		atomic.StoreUint64(&old.words[low>>6], old.words[low>>6]^bit)
@@ -73,7 +99,7 @@ func (m *bitmap) set(d uint32, in bool) bool {
 		words[low>>6] ^= bit
 		slots[i].Store(blockOf(&words, false))
 	case old == nil:
-		slots[i].Store(&block{array: []uint16{low}, n: 1})
+		slots[i].Store(&block{array: []uint16{low}, n: 1, epoch: m.epoch})
 	case in && old.n == arrayMax:
 		words := new([blockWords]uint64)
 		old.fill(words)
@@ -88,7 +114,11 @@ func (m *bitmap) set(d uint32, in bool) bool {
 		} else {
 			at++
 		}
-		slots[i].Store(arrayBlock(append(array, old.array[at:]...)))
+		b := arrayBlock(append(array, old.array[at:]...))
+		if b != nil {
+			b.epoch = m.epoch
+		}
+		slots[i].Store(b)
 	}
 	return true
 }
@@ -126,6 +156,7 @@ func (m *bitmap) assign(s *set) {
 	m.epoch++
 	m.root.Store(&slots)
 	m.n.Store(int64(s.n))
+	m.count = s.n
 }
 
 // bytes is the memory that the set takes.

@@ -264,7 +264,7 @@ func (e *Engine) adopt(n needs) {
 }
 
 func (e *Engine) installLeaf(l *leaf) *leafState {
-	st := &leafState{leaf: l}
+	st := &leafState{leaf: l, flipped: bitmap{alone: true}}
 	st.blank, _ = l.eval(blankFacts{}, 0)
 	e.leaves[l] = st
 	e.enlist(st)
@@ -328,6 +328,7 @@ func (e *Engine) Drop(ctx context.Context, now time.Time, segment string) error 
 		why := cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
 		for d := range e.dict.len() {
 			if s.members.has(d) {
+				s.members.set(d, false)
 				e.turn(s, d, false, e.clock, e.clock, why)
 			}
 		}
@@ -380,6 +381,7 @@ func (e *Engine) removeLeaf(l *leafState) {
 			to := e.byEvent[s.feed()]
 			if to.remove(addressOf(s.where), col); to.empty() {
 				delete(e.byEvent, s.feed())
+				e.recent.to = nil
 			}
 			continue
 		}

@@ -52,10 +52,14 @@ type Engine struct {
 	dict  *dictionary
 	alive bitmap // those who are there; others were merged away or erased
 
-	catalog  *catalog
-	attrs    map[string]*attrColumn
-	series   []*seriesColumn // by stream index
-	byEvent  map[string]*routes[*seriesColumn]
+	catalog *catalog
+	attrs   map[string]*attrColumn
+	series  []*seriesColumn // by stream index
+	byEvent map[string]*routes[*seriesColumn]
+	recent  struct { // the last one asked for
+		name string
+		to   *routes[*seriesColumn]
+	}
 	byOrder  []*seriesColumn
 	orders   map[uint32]*orderBook // nil while no rule reads orders
 	leaves   map[*leaf]*leafState
@@ -71,6 +75,7 @@ type Engine struct {
 
 	dirty  []*segmentState
 	turned []turned
+	causes []detectedCause
 	reader view  // used again and again
 	walk   facts // the customer of the change, where the columns do not tell the past
 
@@ -252,12 +257,14 @@ func (e *Engine) settle(why cause, detected int64) {
 		slices.Sort(pending)
 		for _, d := range slices.Compact(pending) {
 			in := e.alive.has(d) && e.member(s.root, d)
-			if in == s.members.has(d) {
+			if !s.members.set(d, in) {
 				continue
 			}
 			why := why
-			if event, ok := e.happens[d]; ok {
-				why = event
+			if len(e.happens) > 0 {
+				if event, ok := e.happens[d]; ok {
+					why = event
+				}
 			}
 			e.turn(s, d, in, e.effective(s, d, in, why), detected, why)
 		}
@@ -293,18 +300,25 @@ func (e *Engine) member(x *expr, d uint32) bool {
 // turned is a transition before it is written out.
 type turned struct {
 	segment   *segmentState
+	effective int64
 	d         uint32
 	in        bool
-	effective int64
-	detected  int64
-	why       cause
+	why       uint32 // place in the engine's causes
 }
 
-// turn records that a customer enters or exits.
+// detectedCause is what several transitions have in common.
+type detectedCause struct {
+	cause
+	detected int64
+}
+
+// turn records that a customer has entered or exited.
 func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected int64, why cause) {
-	s.members.set(d, in)
 	s.turns.add(d, effective, in)
-	e.turned = append(e.turned, turned{s, d, in, effective, detected, why})
+	if n := len(e.causes); n == 0 || e.causes[n-1] != (detectedCause{why, detected}) {
+		e.causes = append(e.causes, detectedCause{why, detected})
+	}
+	e.turned = append(e.turned, turned{s, effective, d, in, uint32(len(e.causes) - 1)})
 	if e.alive.has(d) {
 		e.lookAll(s.asLeaf, d)
 	}
@@ -314,6 +328,7 @@ func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected in
 func (e *Engine) writeOut() {
 	for i := range e.turned {
 		x := &e.turned[i]
+		why := &e.causes[x.why]
 		kind := Exited
 		if x.in {
 			kind = Entered
@@ -321,13 +336,14 @@ func (e *Engine) writeOut() {
 		e.seq++
 		t := Transition{
 			Seq: e.seq, Segment: x.segment.def.Name, Definition: x.segment.hash, Customer: e.dict.key(x.d), Kind: kind,
-			EffectiveAt: instant(x.effective), DetectedAt: instant(x.detected), Cause: x.why.Cause, Mode: x.why.mode,
+			EffectiveAt: instant(x.effective), DetectedAt: instant(why.detected), Cause: why.Cause, Mode: why.mode,
 		}
 		t.identify()
 		e.unsaved.Transitions = append(e.unsaved.Transitions, t)
 	}
 	clear(e.turned)
-	e.turned = e.turned[:0]
+	clear(e.causes)
+	e.turned, e.causes = e.turned[:0], e.causes[:0]
 }
 
 // effective finds the instant at which membership became what it is, not

@@ -12,9 +12,10 @@ import (
 // retraction, and then the customer is read anew. A page keeps whole seconds in
 // four bytes until an instant comes that is none.
 type latestColumn struct {
-	k     int
-	pages []*latestPage
-	epoch uint64
+	k       int
+	pages   []*latestPage
+	epoch   uint64
+	touched uint32
 }
 
 type latestPage struct {
@@ -149,6 +150,24 @@ func countInto[T uint32 | int64](e *Engine, leaves []*leafState, d uint32, row [
 			e.reach(l, d)
 		}
 	}
+}
+
+// touch reads rows that are about to be used. The reads do not wait for each
+// other, so that many cost little more than one.
+func (c *latestColumn) touch(rows []uint32) {
+	sum := uint32(0)
+	for _, d := range rows {
+		if i := int(d >> pageBits); i < len(c.pages) && c.pages[i] != nil {
+			p := c.pages[i]
+			at := int(d%pageSize) * c.k
+			if p.wide != nil {
+				sum += uint32(p.wide[at])
+			} else {
+				sum += p.narrow[at]
+			}
+		}
+	}
+	c.touched = sum // so that the reads are not left out
 }
 
 // kth is the instant at which the k-th latest lies; ok is false where there are

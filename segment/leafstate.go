@@ -15,11 +15,10 @@ type leafState struct {
 	users   []*segmentState
 
 	// wheel says whom to look at again when. For a leaf that counts up to one
-	// number, armed has those who are in it early enough: their instant can only
-	// become later, and is computed when the time comes. What makes it sooner, a
-	// customer read anew, disarms. For others due has it, 0 for none.
+	// number it has everyone who has reached it: with more events their instant
+	// can only become later, and is computed when the time comes; a customer
+	// who is read anew is filed anew. For others due has it, 0 for none.
 	wheel wheel
-	armed bitmap
 	due   paged[int64]
 	alarm int64 // wheel.next as the engine knows it
 	place int   // in the engine's alarms
@@ -89,12 +88,21 @@ func (e *Engine) arm(l *leafState, d uint32, at int64) {
 // are opened first: what is next then always lies ahead of the clock.
 func (e *Engine) file(l *leafState, d uint32, at int64) {
 	if l.wheel.open < e.clock>>bucketBits {
-		l.wheel.openUntil(e.clock, func(d uint32) int64 { return e.dueOf(l, d) })
+		e.open(l)
 	}
 	l.wheel.file(at, d)
 	if at < l.alarm {
 		e.alarms.reset(l)
 	}
+}
+
+// open opens the buckets of a leaf that have begun.
+func (e *Engine) open(l *leafState) {
+	var column *latestColumn
+	if l.column != nil {
+		column = l.column.latest
+	}
+	l.wheel.openUntil(e.clock, column, func(d uint32) int64 { return e.dueOf(l, d) })
 }
 
 // lookCounting is look for a leaf that counts.
@@ -118,9 +126,6 @@ func (e *Engine) lookCounting(l *leafState, d uint32) bool {
 // armCounting sees to it that a customer whose count has reached the number is
 // looked at when it no longer does.
 func (e *Engine) armCounting(l *leafState, d uint32) {
-	if l.leaf.counting.window.kind == windowEver || !l.armed.set(d, true) {
-		return
-	}
 	if due := e.dueOf(l, d); due != never {
 		e.file(l, d, due)
 	}
@@ -172,7 +177,6 @@ func (e *Engine) dueOf(l *leafState, d uint32) int64 {
 	}
 	at, ok := l.column.kth(d, c.turn)
 	if !ok {
-		l.armed.set(d, false)
 		return never
 	}
 	// One who is due already was filed for a time that has come.
@@ -181,7 +185,7 @@ func (e *Engine) dueOf(l *leafState, d uint32) int64 {
 
 // ring looks at everyone of a leaf whose instant is the clock.
 func (e *Engine) ring(l *leafState) {
-	l.wheel.openUntil(e.clock, func(d uint32) int64 { return e.dueOf(l, d) })
+	e.open(l)
 	for {
 		d, ok := l.wheel.pop(e.clock)
 		if !ok {
@@ -195,7 +199,6 @@ func (e *Engine) ring(l *leafState) {
 				}
 				continue
 			}
-			l.armed.set(d, false)
 			e.answer(l, d, c.holds[c.turn-1])
 			continue
 		} else if place := l.due.at(d); *place == 0 || *place > e.clock {
@@ -211,7 +214,6 @@ func (e *Engine) ring(l *leafState) {
 // unlook forgets what a leaf knows of a customer who is gone.
 func (l *leafState) unlook(d uint32) {
 	l.flipped.set(d, false)
-	l.armed.set(d, false)
 	if l.due.get(d) != 0 {
 		*l.due.at(d) = 0
 	}
@@ -228,7 +230,7 @@ func (e *Engine) delist(l *leafState) { heap.Remove(&e.alarms, l.place) }
 
 // bytes is the memory that the leaf takes.
 func (l *leafState) bytes() int {
-	return l.flipped.bytes() + l.armed.bytes() + l.due.bytes(8) + l.wheel.bytes()
+	return l.flipped.bytes() + l.due.bytes(8) + l.wheel.bytes()
 }
 
 // needsOf is what a leaf asks of the column of a stream: k instants, or all

@@ -95,9 +95,12 @@ func (r *routes[T]) remove(a address, x T) {
 
 func (r *routes[T]) empty() bool { return len(r.always)+len(r.byName) == 0 }
 
-// each calls f for those that the properties may concern, each once, but for
-// those that any may. A property that is a number is given as a plain one.
+// each calls f for those that the properties may concern, each once. A property
+// that is a number is given as a plain one.
 func (r *routes[T]) each(property func(name string) profile.Value, f func(T)) {
+	for _, x := range r.always {
+		f(x)
+	}
 	for i := range r.byName {
 		n := &r.byName[i]
 		n.each(property(n.property), f)

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"cmp"
 	"container/heap"
 	"slices"
 )
@@ -9,55 +8,37 @@ import (
 // wheel keeps for one leaf which customers have to be looked at when. What lies
 // ahead is filed by bucket of about 72 minutes, four bytes a customer and
 // without the instant, which the leaf can tell. A bucket that has begun is
-// sorted into sorted; what is filed for it afterwards goes into the heap near.
+// sorted; what is filed for it afterwards goes into the heap near.
 type wheel struct {
-	sorted []timer // from done on
+	open   int64    // buckets up to this one have begun
+	sorted []uint64 // of one bucket, from done on: microseconds into it, then the customer
 	done   int
+	begun  int64 // the bucket of sorted
 	near   []timer
-	far    map[int64]*slots
-	keys   keyHeap // buckets of far
-	open   int64   // buckets up to this one are in sorted and near
-}
 
-const bucketBits = 32 // of microseconds
+	ring   []uint32         // bucket to its first chunk plus one, where it is near enough
+	far    map[int64]uint32 // the same for the others
+	keys   keyHeap          // buckets that have a chunk
+	chunks []chunk
+	free   uint32 // first chunk that is not in use, plus one
+}
 
 type timer struct {
 	due int64
 	d   uint32
 }
 
-// slots is a list of customers in pieces, so that no room is left unused.
-type slots struct {
-	full [][]uint32
-	last []uint32
+// chunk is a piece of a bucket's list of customers, the size of a cache line.
+type chunk struct {
+	next uint32 // the one before it in the bucket, plus one
+	n    uint32
+	d    [14]uint32
 }
 
-const slotsPiece = 256
-
-func (s *slots) add(d uint32) {
-	if len(s.last) == cap(s.last) {
-		if s.last != nil && cap(s.last) < slotsPiece {
-			s.last = slices.Grow(s.last, cap(s.last))
-		} else {
-			if s.last != nil {
-				s.full = append(s.full, s.last)
-			}
-			s.last = make([]uint32, 0, 4)
-		}
-	}
-	s.last = append(s.last, d)
-}
-
-func (s *slots) each(f func(d uint32)) {
-	for _, piece := range s.full {
-		for _, d := range piece {
-			f(d)
-		}
-	}
-	for _, d := range s.last {
-		f(d)
-	}
-}
+const (
+	bucketBits = 32      // of microseconds
+	maxRing    = 1 << 13 // buckets, 400 days
+)
 
 type keyHeap []int64
 
@@ -79,16 +60,64 @@ func (w *wheel) file(due int64, d uint32) {
 		w.pushNear(timer{due, d})
 		return
 	}
-	s := w.far[key]
-	if s == nil {
-		if w.far == nil {
-			w.far = map[int64]*slots{}
-		}
-		s = &slots{}
-		w.far[key] = s
+	if ahead := key - w.open; ahead < maxRing && ahead >= int64(len(w.ring)) {
+		w.widen(ahead)
+	}
+	near := key-w.open < int64(len(w.ring))
+	var first uint32
+	if near {
+		first = w.ring[key&int64(len(w.ring)-1)]
+	} else {
+		first = w.far[key]
+	}
+	if first != 0 && w.chunks[first-1].n < uint32(len(chunk{}.d)) {
+		c := &w.chunks[first-1]
+		c.d[c.n] = d
+		c.n++
+		return
+	}
+	if first == 0 {
 		heap.Push(&w.keys, key)
 	}
-	s.add(d)
+	first = w.fresh(first, d)
+	switch {
+	case near:
+		w.ring[key&int64(len(w.ring)-1)] = first
+	default:
+		if w.far == nil {
+			w.far = map[int64]uint32{}
+		}
+		w.far[key] = first
+	}
+}
+
+// fresh gives a chunk with a customer, before another.
+func (w *wheel) fresh(next, d uint32) uint32 {
+	i := w.free
+	if i == 0 {
+		w.chunks = append(w.chunks, chunk{})
+		i = uint32(len(w.chunks))
+	} else {
+		w.free = w.chunks[i-1].next
+	}
+	c := &w.chunks[i-1]
+	c.next, c.n, c.d[0] = next, 1, d
+	return i
+}
+
+// widen makes the ring reach so many buckets ahead.
+func (w *wheel) widen(ahead int64) {
+	size := max(16, len(w.ring))
+	for int64(size) <= ahead {
+		size *= 2
+	}
+	ring := make([]uint32, size)
+	for _, key := range w.keys {
+		if key-w.open < int64(len(w.ring)) {
+			ring[key&int64(size-1)] = w.ring[key&int64(len(w.ring)-1)]
+		}
+	}
+	w.ring = ring
 }
 
 // next is the instant at which there may be something to do: the nearest due,
@@ -99,7 +128,7 @@ func (w *wheel) next() int64 {
 		next = w.near[0].due
 	}
 	if w.done < len(w.sorted) {
-		next = min(next, w.sorted[w.done].due)
+		next = min(next, w.first().due)
 	}
 	if len(w.keys) > 0 {
 		next = min(next, w.keys[0]<<bucketBits)
@@ -107,43 +136,67 @@ func (w *wheel) next() int64 {
 	return next
 }
 
+// first is the first of those sorted, of whom there is one.
+func (w *wheel) first() timer {
+	x := w.sorted[w.done]
+	return timer{w.begun<<bucketBits | int64(x>>32), uint32(x)}
+}
+
 // openUntil opens the buckets that have begun at the instant. due tells when
-// each of their customers is to be looked at, or never.
-func (w *wheel) openUntil(now int64, due func(d uint32) int64) {
+// each of their customers is to be looked at, or never; it may read a column.
+func (w *wheel) openUntil(now int64, column *latestColumn, due func(d uint32) int64) {
+	from := w.open
 	w.open = max(w.open, now>>bucketBits)
-	if len(w.keys) == 0 || w.keys[0] > w.open {
-		return
-	}
-	w.sorted = append(w.sorted[:0], w.sorted[w.done:]...)
-	w.done = 0
 	for len(w.keys) > 0 && w.keys[0] <= w.open {
-		key := heap.Pop(&w.keys).(int64)
-		s := w.far[key]
-		delete(w.far, key)
-		s.each(func(d uint32) {
+		for ; w.done < len(w.sorted); w.done++ {
+			w.pushNear(w.first())
+		}
+		w.begun = heap.Pop(&w.keys).(int64)
+		w.sorted, w.done = w.sorted[:0], 0
+		if w.begun-from < int64(len(w.ring)) {
+			place := &w.ring[w.begun&int64(len(w.ring)-1)]
+			w.spill(*place, column, due)
+			*place = 0
+		}
+		w.spill(w.far[w.begun], column, due)
+		delete(w.far, w.begun)
+		slices.Sort(w.sorted)
+		w.sorted = slices.Compact(w.sorted) // who was filed again and again is there once
+	}
+}
+
+// spill takes the customers out of a list of chunks.
+func (w *wheel) spill(first uint32, column *latestColumn, due func(d uint32) int64) {
+	for i := first; i != 0 && column != nil; i = w.chunks[i-1].next {
+		c := &w.chunks[i-1]
+		column.touch(c.d[:c.n])
+	}
+	for i := first; i != 0; {
+		c := w.chunks[i-1] // filing may move the chunks
+		for _, d := range c.d[:c.n] {
 			switch at := due(d); {
 			case at == never:
-			case at>>bucketBits <= w.open:
-				w.sorted = append(w.sorted, timer{at, d})
+			case at>>bucketBits == w.begun:
+				w.sorted = append(w.sorted, uint64(at)<<32|uint64(d))
 			default:
 				w.file(at, d)
 			}
-		})
+		}
+		w.chunks[i-1].next, w.free = w.free, i
+		i = c.next
 	}
-	slices.SortFunc(w.sorted, func(a, b timer) int {
-		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.d, b.d))
-	})
-	w.sorted = slices.Compact(w.sorted) // who was filed again and again is there once
 }
 
 // pop takes out who is to be looked at by an instant; ok is false for no one.
 func (w *wheel) pop(now int64) (d uint32, ok bool) {
-	if w.done < len(w.sorted) && (len(w.near) == 0 || w.sorted[w.done].due <= w.near[0].due) {
-		if t := w.sorted[w.done]; t.due <= now {
+	if w.done < len(w.sorted) {
+		if t := w.first(); len(w.near) == 0 || t.due <= w.near[0].due {
+			if t.due > now {
+				return 0, false
+			}
 			w.done++
 			return t.d, true
 		}
-		return 0, false
 	}
 	if len(w.near) > 0 && w.near[0].due <= now {
 		return w.popNear().d, true
@@ -193,14 +246,7 @@ func (w *wheel) popNear() timer {
 
 // bytes is the memory that it takes.
 func (w *wheel) bytes() int {
-	n := 16*(cap(w.near)+cap(w.sorted)) + 8*cap(w.keys)
-	for _, s := range w.far {
-		n += 100 + 4*cap(s.last) + 24*cap(s.full)
-		for _, piece := range s.full {
-			n += 4 * cap(piece)
-		}
-	}
-	return n
+	return 16*cap(w.near) + 8*(cap(w.sorted)+cap(w.keys)) + 4*len(w.ring) + 24*len(w.far) + 64*cap(w.chunks)
 }
 
 // alarms orders leaves by when there is something to do for them.
