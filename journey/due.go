@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/cxkit/cxkit/profile"
 )
 
 // Progress counts what a run did.
@@ -23,6 +25,11 @@ type Progress struct {
 //
 // Handlers are called one after the other, in order of due time. Several
 // workers may run at once, in this program or in others on the same store.
+//
+// What a wait leads to is written as a whole. Up to Config.Gather customers share
+// a commit, so that it costs little; where one of them is in the way (a row that
+// another worker has changed), each is written by itself. An effect has two
+// commits of its own, before and after the call.
 func (e *Engine) RunDue(ctx context.Context, now time.Time) (Progress, error) {
 	now = now.UTC().Truncate(time.Microsecond)
 	var p Progress
@@ -31,21 +38,57 @@ func (e *Engine) RunDue(ctx context.Context, now time.Time) (Progress, error) {
 		if err != nil || len(due) == 0 {
 			return p, err
 		}
-		for i := range due {
-			if err := ctx.Err(); err != nil {
-				return p, err
-			}
-			if due[i].Instance != nil {
-				err = e.fire(ctx, due[i].Instance, now, &p)
-			} else {
-				err = e.carry(ctx, due[i].Effect, now, &p)
-			}
-			if err != nil && !isConflict(err) && !errors.Is(err, errLost) { // another worker has taken over
-				return p, err
-			}
+		if err := e.runAll(ctx, due, now, &p); err != nil {
+			return p, err
 		}
 	}
 }
+
+// runAll does claimed work in order. Waits that are over are gathered, up to
+// Config.Gather customers, until something else of one of them is due.
+func (e *Engine) runAll(ctx context.Context, due []Due, now time.Time, p *Progress) error {
+	var timers []*InstanceRow
+	waiting := map[profile.ID]bool{}
+	flush := func() error {
+		err := e.fireAll(ctx, timers, now, p)
+		timers = timers[:0]
+		clear(waiting)
+		return err
+	}
+	for i := range due {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if row := due[i].Instance; row != nil && row.Instance.Customer != "" {
+			if waiting[row.Instance.Customer] || len(timers) == e.cfg.Gather {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+			timers = append(timers, row)
+			waiting[row.Instance.Customer] = true
+			continue
+		}
+		if er := due[i].Effect; er == nil || waiting[er.Effect.Customer] {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		var err error
+		if due[i].Instance != nil {
+			err = e.fire(ctx, due[i].Instance, now, p)
+		} else {
+			err = e.carry(ctx, due[i].Effect, now, p)
+		}
+		if err != nil && !takenOver(err) {
+			return err
+		}
+	}
+	return flush()
+}
+
+// takenOver reports that another worker has taken the row over.
+func takenOver(err error) bool { return isConflict(err) || errors.Is(err, errLost) }
 
 // NextDue is the next time at which RunDue has something to do; the zero time
 // for never.

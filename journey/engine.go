@@ -53,6 +53,9 @@ type Config struct {
 	Poll time.Duration
 	// Batch is how many due rows are claimed at a time; 0 is 100.
 	Batch int
+	// Gather is how many customers may share one commit of [Engine.RunDue] and
+	// [Engine.IngestBatch]; 0 is 100, 1 gives each customer a commit of their own.
+	Gather int
 	// MaxAttempts is how often a failing step or call is tried before it is
 	// given up; 0 is 8.
 	MaxAttempts int
@@ -178,11 +181,14 @@ func New(cfg Config) (*Engine, error) {
 			*d.value = d.def
 		}
 	}
-	if cfg.Batch < 0 || cfg.MaxAttempts < 0 {
-		return refuse("Batch or MaxAttempts", "negative")
+	if cfg.Batch < 0 || cfg.Gather < 0 || cfg.MaxAttempts < 0 {
+		return refuse("Batch, Gather or MaxAttempts", "negative")
 	}
 	if cfg.Batch == 0 {
 		cfg.Batch = 100
+	}
+	if cfg.Gather == 0 {
+		cfg.Gather = 100
 	}
 	if cfg.MaxAttempts == 0 {
 		cfg.MaxAttempts = 8

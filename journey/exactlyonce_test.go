@@ -111,6 +111,9 @@ type house struct {
 	journey *journey.Definition
 	ports   [3]*provider // wechat, sms, award
 	now     time.Time
+	// customers do the same things at the same times; gather is Config.Gather.
+	customers []profile.ID
+	gather    int
 	// answer decides what a call does; nil confirms.
 	answer func(p *provider, d journey.Dispatch) journey.Answer
 }
@@ -118,7 +121,8 @@ type house struct {
 func newHouse(d *journey.Definition, honorsKeys bool) *house {
 	return &house{
 		store: journey.NewMemory(), journey: d, now: monday,
-		ports: [3]*provider{newProvider(honorsKeys), newProvider(honorsKeys), newProvider(honorsKeys)},
+		ports:     [3]*provider{newProvider(honorsKeys), newProvider(honorsKeys), newProvider(honorsKeys)},
+		customers: []profile.ID{"li"},
 	}
 }
 
@@ -134,7 +138,7 @@ func (h *house) engine(t testing.TB, s journey.Store) *journey.Engine {
 		}}
 	}
 	e, err := journey.New(journey.Config{
-		Store: s, Now: func() time.Time { return h.now },
+		Store: s, Now: func() time.Time { return h.now }, Gather: h.gather,
 		Contact: contact.Policy{
 			Zone: "Asia/Shanghai", Quiet: []contact.Quiet{{From: "22:00", To: "09:00"}},
 			Caps:     []contact.Cap{{Max: 1, Calendar: contact.Day}},
@@ -147,22 +151,43 @@ func (h *house) engine(t testing.TB, s journey.Store) *journey.Engine {
 	return e
 }
 
-// inputs are a customer's acts on two carts.
-func inputs() []journey.Input {
-	cart := func(id, name string, after time.Duration, cart string) journey.Input {
-		x := journey.Input{
-			ID: id, Name: name, Customer: "li", Time: monday.Add(after), Received: monday.Add(after),
-			Props: profile.Values{"cart_id": profile.Text(cart), "sku": profile.Text("boots")},
+// inputs are the acts of every customer on two carts, in order of time.
+func (h *house) inputs() []journey.Input {
+	var out []journey.Input
+	for i, act := range []struct {
+		name  string
+		after time.Duration
+		cart  string
+	}{{"cart.updated", 0, "A"}, {"cart.updated", time.Hour, "B"}, {"cart.updated", 90 * time.Minute, "A"}, {"order.paid", 30 * time.Hour, "B"}} {
+		for _, id := range h.customers {
+			x := journey.Input{
+				ID: fmt.Sprintf("%d/%s", i, id), Name: act.name, Customer: id, Time: monday.Add(act.after), Received: monday.Add(act.after),
+				Props: profile.Values{"cart_id": profile.Text(act.cart), "sku": profile.Text("boots")},
+			}
+			if i == 0 {
+				x.Consents = []profile.ConsentAct{{Purpose: "marketing", Granted: true}}
+			}
+			out = append(out, x)
 		}
-		if id == "1" {
-			x.Consents = []profile.ConsentAct{{Purpose: "marketing", Granted: true}}
+	}
+	return out
+}
+
+// ingest gives inputs to an engine, all at once where work is gathered.
+func (h *house) ingest(e *journey.Engine, inputs []journey.Input) error {
+	if h.gather != 1 {
+		receipts, err := e.IngestBatch(context.Background(), inputs)
+		for _, r := range receipts {
+			err = errors.Join(err, r.Err)
 		}
-		return x
+		return err
 	}
-	return []journey.Input{
-		cart("1", "cart.updated", 0, "A"), cart("2", "cart.updated", time.Hour, "B"), cart("3", "cart.updated", 90*time.Minute, "A"),
-		cart("4", "order.paid", 30*time.Hour, "B"),
+	for _, x := range inputs {
+		if _, err := e.Ingest(context.Background(), x); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func credit(r contact.Row) contact.Row {
@@ -188,7 +213,7 @@ func (h *house) live(t testing.TB, first journey.Store) {
 	ctx := context.Background()
 	store := first
 	var e *journey.Engine
-	todo := inputs()
+	todo := h.inputs()
 	start := func() {
 		e = h.engine(t, store)
 		err := e.Deploy(ctx, h.journey)
@@ -209,16 +234,15 @@ func (h *house) live(t testing.TB, first journey.Store) {
 			require.ErrorIs(t, err, errDead)
 			store = h.store
 			start()
-			for _, x := range todo { // at least once: everything again
-				if !x.Time.After(h.now) {
-					_, err := e.Ingest(ctx, x)
-					require.NoError(t, err)
-				}
-			}
+			// At least once: everything again.
+			again := slices.DeleteFunc(slices.Clone(todo), func(x journey.Input) bool { return x.Time.After(h.now) })
+			require.NoError(t, h.ingest(e, again))
 		}
 		t.Fatal("the process dies again and again")
 	}
-	survive(func() error { return e.UpdateContact(ctx, "li", credit) })
+	for _, id := range h.customers {
+		survive(func() error { return e.UpdateContact(ctx, id, credit) })
+	}
 	next := 0
 	for range 1000 {
 		var due time.Time
@@ -226,8 +250,8 @@ func (h *house) live(t testing.TB, first journey.Store) {
 		switch {
 		case next < len(todo) && (due.IsZero() || !todo[next].Time.After(due)):
 			h.now = later(h.now, todo[next].Time)
-			survive(func() error { _, err := e.Ingest(ctx, todo[next]); return err })
-			next++
+			survive(func() error { return h.ingest(e, todo[next:next+len(h.customers)]) })
+			next += len(h.customers)
 		case due.IsZero():
 			return
 		default:
@@ -251,28 +275,38 @@ func later(a, b time.Time) time.Time {
 func TestCrashAtEveryCommit(t *testing.T) {
 	d, err := reminders().Build()
 	require.NoError(t, err)
-	whole := newHouse(d, true)
-	counter := &failing{Store: whole.store, left: -1}
-	whole.live(t, counter)
-	commits := -1 - counter.left
-	want, _ := whole.verdicts(t)
-	require.Len(t, want, 6)
-	for k := range commits {
-		for _, after := range []bool{false, true} {
-			name := fmt.Sprintf("write %d, after %t", k, after)
-			h := newHouse(d, true)
-			h.live(t, &failing{Store: h.store, left: k, after: after})
-			got, rows := h.verdicts(t)
-			require.Equal(t, want, got, name)
-			h.check(t, rows, name)
-
-			h = newHouse(d, false)
-			h.live(t, &failing{Store: h.store, left: k, after: after})
-			_, rows = h.verdicts(t)
-			h.check(t, rows, name)
+	for _, mode := range []struct {
+		gather    int
+		customers []profile.ID
+	}{{1, []profile.ID{"li"}}, {1, []profile.ID{"li", "mo", "wu"}}, {0, []profile.ID{"li", "mo", "wu"}}, {2, []profile.ID{"li", "mo", "wu"}}} {
+		house := func(honorsKeys bool) *house {
+			h := newHouse(d, honorsKeys)
+			h.gather, h.customers = mode.gather, mode.customers
+			return h
 		}
+		whole := house(true)
+		counter := &failing{Store: whole.store, left: -1}
+		whole.live(t, counter)
+		commits := -1 - counter.left
+		want, _ := whole.verdicts(t)
+		require.Len(t, want, 6*len(mode.customers))
+		for k := range commits {
+			for _, after := range []bool{false, true} {
+				name := fmt.Sprintf("gather %d, %d customers, write %d, after %t", mode.gather, len(mode.customers), k, after)
+				h := house(true)
+				h.live(t, &failing{Store: h.store, left: k, after: after})
+				got, rows := h.verdicts(t)
+				require.Equal(t, want, got, name)
+				h.check(t, rows, name)
+
+				h = house(false)
+				h.live(t, &failing{Store: h.store, left: k, after: after})
+				_, rows = h.verdicts(t)
+				h.check(t, rows, name)
+			}
+		}
+		t.Logf("gather %d, %d customers: %d crashes", mode.gather, len(mode.customers), commits*4)
 	}
-	t.Logf("%d crashes", commits*4)
 }
 
 // check holds outbox and world side by side.
@@ -331,6 +365,8 @@ func TestExactlyOnceUnderRandomFaults(t *testing.T) {
 	for i := range n {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		h := newHouse(d, r.IntN(2) == 0)
+		h.gather = r.IntN(4) // 0 is the default, 1 nothing gathered
+		h.customers = []profile.ID{"li", "mo", "wu", "xu"}[:1+r.IntN(4)]
 		name := fmt.Sprintf("seed %d, run %d", seed, i)
 		h.chaos(t, r, name)
 		_, rows := h.verdicts(t)
@@ -414,14 +450,16 @@ func (h *house) chaos(t testing.TB, r *rand.Rand, name string) {
 	for i := range engines {
 		boot(i)
 	}
-	todo := inputs()
+	todo := h.inputs()
 	todo = append(todo, todo[r.IntN(len(todo))], todo[r.IntN(len(todo))])
 	if r.IntN(2) == 0 {
 		r.Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
 	}
-	require.NoError(t, h.engine(t, h.store).UpdateContact(ctx, "li", func(c contact.Row) contact.Row {
-		return credit(c).WithConsent(profile.ConsentAct{Purpose: "marketing", Granted: true}, monday)
-	}))
+	for _, id := range h.customers {
+		require.NoError(t, h.engine(t, h.store).UpdateContact(ctx, id, func(c contact.Row) contact.Row {
+			return credit(c).WithConsent(profile.ConsentAct{Purpose: "marketing", Granted: true}, monday)
+		}))
+	}
 	for step := 0; ; step++ {
 		if step > 3000 {
 			t.Fatalf("%s: the journeys do not end", name)
@@ -434,12 +472,19 @@ func (h *house) chaos(t testing.TB, r *rand.Rand, name string) {
 		}
 		switch {
 		case len(todo) > 0 && (due.IsZero() || r.IntN(3) == 0):
-			x := todo[0]
-			h.now = later(h.now, x.Time)
-			x.Received = h.now
-			_, err := e.Ingest(ctx, x)
+			n := 1 + r.IntN(len(todo))
+			if h.gather == 1 {
+				n = 1
+			}
+			for j := range n {
+				h.now = later(h.now, todo[j].Time)
+			}
+			for j := range n {
+				todo[j].Received = h.now
+			}
+			err := h.ingest(e, todo[:n])
 			if survive(i, err); err == nil {
-				todo = todo[1:]
+				todo = todo[n:]
 			}
 		case due.IsZero():
 			return

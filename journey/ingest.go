@@ -3,7 +3,6 @@ package journey
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +18,8 @@ type Receipt struct {
 	Duplicate bool
 	// Instances are those that it started, moved or ended.
 	Instances []string
+	// Err is set by [Engine.IngestBatch] where the input could not be taken.
+	Err error
 }
 
 // Ingest takes one input: instances of the customer that wait for it move, and
@@ -34,13 +35,8 @@ func (e *Engine) Ingest(ctx context.Context, x Input) (Receipt, error) {
 	if x.Received.IsZero() {
 		x.Received = e.now()
 	}
-	if err := x.check(); err != nil {
+	if err := x.admissible(); err != nil {
 		return Receipt{}, err
-	}
-	switch x.Kind {
-	case EventInput, EnteredInput, LeftInput, TickInput, CallInput:
-	default:
-		return Receipt{}, fmt.Errorf("%w: only the engine makes those of kind %s", ErrInput, x.Kind)
 	}
 	return e.ingest(ctx, x, "")
 }
@@ -54,25 +50,77 @@ func (e *Engine) ingest(ctx context.Context, x Input, parent string) (Receipt, e
 	if err := e.refresh(ctx); err != nil {
 		return Receipt{}, err
 	}
-	listeners, heard := e.listeners(&x)
+	a, err := e.arrive(ctx, x, parent)
+	if a == nil {
+		return Receipt{}, err
+	}
+	return e.alone(ctx, a)
+}
+
+// arrival is an input on its way in.
+type arrival struct {
+	x      Input
+	digest string
+	parent string
+	starts []*Definition
+	keys   []EntryKey // of starts; one without a journey does not start it
+}
+
+// arrive looks at an input before the store is asked; nil is one that no journey
+// listens to.
+func (e *Engine) arrive(ctx context.Context, x Input, parent string) (*arrival, error) {
+	starts, heard := e.listeners(&x)
 	if !heard && len(x.Consents) == 0 {
-		return Receipt{}, nil
+		return nil, nil
 	}
 	digest, err := x.digest()
 	if err != nil {
-		return Receipt{}, err
+		return nil, err
 	}
 	if e.cfg.Resolve != nil {
 		if x.Customer, err = e.cfg.Resolve(ctx, x.Customer); err != nil {
-			return Receipt{}, err
+			return nil, err
 		}
 	}
+	a := &arrival{x: x, digest: digest, parent: parent, starts: starts, keys: make([]EntryKey, len(starts))}
+	for i, d := range starts {
+		if key, ok := d.entryKey(&x); ok {
+			a.keys[i] = EntryKey{d.Name(), x.Customer, key}
+		}
+	}
+	return a, nil
+}
+
+// lookup is what has to be known of the customer.
+func (a *arrival) lookup() Lookup {
+	l := Lookup{Customer: a.x.Customer, Input: a.x.ID, Instance: a.parent}
+	for _, k := range a.keys {
+		if k.Journey != "" {
+			l.Entries = append(l.Entries, k)
+		}
+	}
+	return l
+}
+
+// alone takes an input in a commit of its own.
+func (e *Engine) alone(ctx context.Context, a *arrival) (Receipt, error) {
 	var receipt Receipt
-	err = again(ctx, func() error {
-		receipt, err = e.ingestOnce(ctx, x, digest, parent, listeners)
-		return err
+	err := again(ctx, func() error {
+		f, err := e.store.Get(ctx, a.lookup())
+		if err != nil {
+			return err
+		}
+		u, r, err := e.take(ctx, a, &f)
+		if err != nil {
+			return err
+		}
+		receipt = r
+		return u.commit(ctx)
 	})
-	return receipt, err
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, nil
 }
 
 // listeners are the current definitions that an input may start. It is heard
@@ -94,33 +142,22 @@ func (e *Engine) listeners(x *Input) (starts []*Definition, heard bool) {
 	return starts, false
 }
 
-func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string, listeners []*Definition) (Receipt, error) {
-	look := Lookup{Customer: x.Customer, Input: x.ID, Instance: parent}
-	keys := make([]EntryKey, len(listeners))
-	for i, d := range listeners {
-		key, ok := d.entryKey(&x)
-		if !ok {
-			continue
-		}
-		keys[i] = EntryKey{d.Name(), x.Customer, key}
-		look.Entries = append(look.Entries, keys[i])
-	}
-	f, err := e.store.Get(ctx, look)
-	if err != nil {
-		return Receipt{}, err
-	}
+// take is what an input does with what the store has found: a unit to commit,
+// which for a duplicate is empty, and the receipt.
+func (e *Engine) take(ctx context.Context, a *arrival, f *Found) (*unit, Receipt, error) {
+	x := a.x
 	if f.Input != nil {
-		if f.Input.Digest != digest {
-			return Receipt{}, ErrInputConflict
+		if f.Input.Digest != a.digest {
+			return nil, Receipt{}, ErrInputConflict
 		}
-		return Receipt{Duplicate: true, Instances: f.Input.Instances}, nil
+		return &unit{e: e}, Receipt{Duplicate: true, Instances: f.Input.Instances}, nil
 	}
 	now := x.Received
 	if x.Mode == profile.Backfill {
 		now = x.Time
 	}
-	u := e.unit(now, &f)
-	u.input = &InputRow{ID: x.ID, Digest: digest, Customer: x.Customer, At: x.Time}
+	u := e.unit(now, f)
+	u.input = &InputRow{ID: x.ID, Digest: a.digest, Customer: x.Customer, At: x.Time}
 	row := u.contact.Row
 	for _, act := range x.Consents {
 		row = row.WithConsent(act, x.Time)
@@ -145,24 +182,21 @@ func (e *Engine) ingestOnce(ctx context.Context, x Input, digest, parent string,
 			continue
 		}
 		if err != nil {
-			return Receipt{}, err
+			return nil, Receipt{}, err
 		}
 		if row.Instance.Seq != seq {
 			u.input.Instances = append(u.input.Instances, row.Instance.ID)
 		}
 	}
-	for i, d := range listeners {
-		if keys[i].Journey == "" || x.Instance != "" {
+	for i, d := range a.starts {
+		if a.keys[i].Journey == "" || x.Instance != "" {
 			continue
 		}
-		if err := u.admit(ctx, d, keys[i], &f, x, now, parent, before); err != nil {
-			return Receipt{}, err
+		if err := u.admit(ctx, d, a.keys[i], f, x, now, a.parent, before); err != nil {
+			return nil, Receipt{}, err
 		}
 	}
-	if err := u.commit(ctx); err != nil {
-		return Receipt{}, err
-	}
-	return Receipt{Instances: u.input.Instances}, nil
+	return u, Receipt{Instances: u.input.Instances}, nil
 }
 
 // later is the later of two times: a step never goes back behind the state's entry.

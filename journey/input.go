@@ -141,6 +141,16 @@ func (t Transition) input() Input {
 	return Input{ID: t.ID, Kind: kind, Name: t.Audience, Customer: t.Customer, Time: t.EffectiveAt, Received: t.DetectedAt, Mode: t.Mode}
 }
 
+// admissible refuses an input that does not come from outside, besides what check
+// refuses.
+func (x *Input) admissible() error {
+	switch x.Kind {
+	case TimerInput, DoneInput, FailedInput, DoubtInput, ReturnedInput, ZoneInput:
+		return fmt.Errorf("%w: only the engine makes those of kind %s", ErrInput, x.Kind)
+	}
+	return x.check()
+}
+
 // check refuses an input that cannot be recorded and brings its times to the microsecond.
 func (x *Input) check() error {
 	switch {

@@ -50,6 +50,28 @@ type Purge struct {
 	Limit int
 }
 
+// Gatherer is a [Store] that answers many lookups at once for what one would
+// cost. One that is not is asked for each.
+type Gatherer interface {
+	// GetMany answers lookups in their order, as of one moment.
+	GetMany(ctx context.Context, l []Lookup) ([]Found, error)
+}
+
+// getMany answers many lookups.
+func getMany(ctx context.Context, s Store, l []Lookup) ([]Found, error) {
+	if g, ok := s.(Gatherer); ok && len(l) > 1 {
+		return g.GetMany(ctx, l)
+	}
+	out := make([]Found, len(l))
+	for i := range l {
+		var err error
+		if out[i], err = s.Get(ctx, l[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // Lookup names rows for [Store.Get]; empty fields ask for nothing.
 type Lookup struct {
 	// Customer asks for the open instances in order of (journey, key, run), and

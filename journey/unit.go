@@ -190,8 +190,8 @@ func (u *unit) putContact() {
 	u.batch.Contacts[i] = u.contact
 }
 
-// commit writes everything.
-func (u *unit) commit(ctx context.Context) error {
+// seal completes the batch.
+func (u *unit) seal() *Batch {
 	for _, row := range u.rows {
 		if !u.dirty[row.Instance.ID] {
 			continue
@@ -204,18 +204,25 @@ func (u *unit) commit(ctx context.Context) error {
 	if u.input != nil {
 		u.batch.Inputs = []InputRow{*u.input}
 	}
-	if u.empty() {
+	return &u.batch
+}
+
+// commit writes everything.
+func (u *unit) commit(ctx context.Context) error { return u.e.commit(ctx, u.seal()) }
+
+// commit writes a batch and tells Run of it.
+func (e *Engine) commit(ctx context.Context, b *Batch) error {
+	if b.empty() {
 		return nil
 	}
-	err := u.e.store.Commit(ctx, &u.batch)
+	err := e.store.Commit(ctx, b)
 	if err == nil {
-		u.e.wake()
+		e.wake()
 	}
 	return err
 }
 
-func (u *unit) empty() bool {
-	b := &u.batch
+func (b *Batch) empty() bool {
 	return len(b.Inputs)+len(b.Erase)+len(b.Instances)+len(b.Effects)+len(b.Contacts)+len(b.Entries)+len(b.History) == 0
 }
 

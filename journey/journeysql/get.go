@@ -17,12 +17,14 @@ import (
 type part int
 
 const (
-	openPart part = iota // the open instances of a customer
+	openPart  part = iota // the open instances of a customer
+	opensPart             // those of several
 	contactPart
 	contactsPart
 	instancePart
 	effectPart
 	inputPart
+	inputsPart
 	entryPart
 	entriesPart
 	definitionPart
@@ -33,11 +35,11 @@ const (
 // tableOf is where a part's rows are.
 func tableOf(p part) *table {
 	switch p {
-	case openPart, instancePart:
+	case openPart, opensPart, instancePart:
 		return &instances
 	case effectPart:
 		return &effects
-	case inputPart:
+	case inputPart, inputsPart:
 		return &inputs
 	case entryPart, entriesPart:
 		return &entries
@@ -52,10 +54,14 @@ func (p part) condition(d sqlkit.Dialect, n int) (text string, params int) {
 	switch p {
 	case openPart:
 		return fmt.Sprintf("t.customer = $%d AND t.status IN ('active', 'closing')", n), 1
+	case opensPart:
+		return d.Any("t.customer", n) + " AND t.status IN ('active', 'closing')", 1
 	case contactPart:
 		return fmt.Sprintf("t.customer = $%d", n), 1
 	case contactsPart:
 		return d.Any("t.customer", n), 1
+	case inputsPart:
+		return d.Any("t.id", n), 1
 	case entryPart:
 		return fmt.Sprintf("t.customer = $%d AND t.journey = $%d AND t.key = $%d", n, n+1, n+2), 3
 	case entriesPart:
@@ -186,12 +192,26 @@ func (s *Store) Get(ctx context.Context, l journey.Lookup) (journey.Found, error
 	if len(asked) == 0 {
 		return f, ctx.Err()
 	}
+	locked := locks{contacts: idsOf(l.Contacts)}
+	if l.Customer != "" {
+		locked.contacts, locked.open = append(locked.contacts, string(l.Customer)), []string{string(l.Customer)}
+	}
+	err := s.fetch(ctx, locked, asked, args, func(p part, r *reader) { r.take(p, &f) }, func() { f = journey.Found{} })
+	if err != nil {
+		return journey.Found{}, err
+	}
+	finish(&l, &f)
+	return f, nil
+}
+
+// fetch runs the statement for parts; take gets each row, after begin.
+func (s *Store) fetch(ctx context.Context, l locks, asked []part, args []any, take func(part, *reader), begin func()) error {
 	g := s.getter(asked)
-	err := s.read(ctx, func(ex sqlkit.Executor) error {
+	return s.read(ctx, func(ex sqlkit.Executor) error {
 		if err := s.lock(ctx, ex, l); err != nil {
 			return err
 		}
-		f = journey.Found{}
+		begin()
 		r := newReader(g.width)
 		return sqlkit.Scan(ctx, ex, func(rows *sql.Rows) error {
 			if err := rows.Scan(r.dest...); err != nil {
@@ -203,18 +223,108 @@ func (s *Store) Get(ctx context.Context, l journey.Lookup) (journey.Found, error
 				return fmt.Errorf("unknown part %d", p)
 			}
 			r.at, r.n = g.at[p], 0
-			r.take(p, &f)
+			take(p, r)
 			return r.err
 		}, g.text, args...)
 	})
-	if err != nil {
-		return journey.Found{}, err
+}
+
+// GetMany implements [journey.Gatherer]: one statement for lookups of customers,
+// inputs and entries, else one for each.
+func (s *Store) GetMany(ctx context.Context, l []journey.Lookup) ([]journey.Found, error) {
+	out := make([]journey.Found, len(l))
+	ofCustomer, ofInput, ofEntry := map[profile.ID][]int{}, map[string][]int{}, map[journey.EntryKey][]int{}
+	var customers, ids []string
+	var entries []journey.EntryKey
+	for i, a := range l {
+		if len(a.Contacts) > 0 || a.Instance != "" || a.Effect != "" || a.Definition.Journey != "" {
+			return s.getEach(ctx, l)
+		}
+		if a.Customer != "" {
+			if ofCustomer[a.Customer] == nil {
+				customers = append(customers, string(a.Customer))
+			}
+			ofCustomer[a.Customer] = append(ofCustomer[a.Customer], i)
+		}
+		if a.Input != "" {
+			if ofInput[a.Input] == nil {
+				ids = append(ids, a.Input)
+			}
+			ofInput[a.Input] = append(ofInput[a.Input], i)
+		}
+		for _, k := range a.Entries {
+			if ofEntry[k] == nil {
+				entries = append(entries, k)
+			}
+			ofEntry[k] = append(ofEntry[k], i)
+		}
 	}
+	var asked []part
+	var args []any
+	if len(customers) > 0 {
+		asked = append(asked, opensPart, contactsPart)
+		list := s.dialect.List(customers)
+		args = append(args, list, list)
+	}
+	if len(ids) > 0 {
+		asked, args = append(asked, inputsPart), append(args, s.dialect.List(ids))
+	}
+	if len(entries) > 0 {
+		asked, args = append(asked, entriesPart), append(args, s.tuples(entries)...)
+	}
+	if len(asked) == 0 {
+		return out, ctx.Err()
+	}
+	err := s.fetch(ctx, locks{customers, customers}, asked, args, func(p part, r *reader) {
+		switch p {
+		case opensPart:
+			row := r.instance()
+			for _, i := range ofCustomer[row.Instance.Customer] {
+				out[i].Instances = append(out[i].Instances, row)
+			}
+		case contactsPart:
+			row := r.contact()
+			for _, i := range ofCustomer[row.Customer] {
+				out[i].Contact = row
+			}
+		case inputsPart:
+			row := r.input()
+			for _, i := range ofInput[row.ID] {
+				out[i].Input = &row
+			}
+		case entriesPart:
+			row := r.entry()
+			for _, i := range ofEntry[row.EntryKey] {
+				out[i].Entries = append(out[i].Entries, row)
+			}
+		}
+	}, func() { clear(out) })
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		finish(&l[i], &out[i])
+	}
+	return out, nil
+}
+
+func (s *Store) getEach(ctx context.Context, l []journey.Lookup) ([]journey.Found, error) {
+	out := make([]journey.Found, len(l))
+	for i := range l {
+		var err error
+		if out[i], err = s.Get(ctx, l[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// finish brings what was found into the form that a lookup asks for.
+func finish(l *journey.Lookup, f *journey.Found) {
 	if l.Customer != "" && f.Contact.Version == 0 {
 		f.Contact = journey.ContactRow{Customer: l.Customer}
 	}
 	slices.SortFunc(f.Instances, func(a, b journey.InstanceRow) int { return compareInstances(&a.Instance, &b.Instance) })
-	return f, nil
 }
 
 // take puts a row where it was asked for.
@@ -271,17 +381,16 @@ func idsOf(ids []profile.ID) []string {
 	return out
 }
 
-// lock locks contact rows and open instances, each in the order of their keys,
-// before they are read inside a caller's transaction: what a later statement
-// reads is then what the locks protect. SQLite locks the database instead.
-func (s *Store) lock(ctx context.Context, ex sqlkit.Executor, l journey.Lookup) error {
-	if s.bound == nil || s.dialect != sqlkit.Postgres || l.Customer == "" && len(l.Contacts) == 0 {
+// locks are the customers whose contact rows and whose open instances are locked
+// before they are read inside a caller's transaction, each in the order of their
+// keys: what a later statement reads is then what the locks protect. SQLite locks
+// the database instead.
+type locks struct{ contacts, open []string }
+
+func (s *Store) lock(ctx context.Context, ex sqlkit.Executor, l locks) error {
+	if s.bound == nil || s.dialect != sqlkit.Postgres || len(l.contacts) == 0 {
 		return nil
 	}
-	ids := idsOf(l.Contacts)
-	if l.Customer != "" {
-		ids = append(ids, string(l.Customer))
-	}
-	_, err := ex.ExecContext(ctx, s.lockCustomers, s.dialect.List(ids), s.dialect.List([]string{string(l.Customer)}))
+	_, err := ex.ExecContext(ctx, s.lockCustomers, s.dialect.List(l.contacts), s.dialect.List(l.open))
 	return err
 }

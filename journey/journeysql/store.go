@@ -52,7 +52,10 @@ type bound struct {
 	failed error
 }
 
-var _ journey.Store = (*Store)(nil)
+var (
+	_ journey.Store    = (*Store)(nil)
+	_ journey.Gatherer = (*Store)(nil)
+)
 
 // New makes a store on a database that the caller opened and closes.
 func New(db *sql.DB, dialect Dialect) (*Store, error) {

@@ -38,6 +38,7 @@ var storeCases = []storeCase{
 	{"an input is recorded once", storeInputOnce},
 	{"open instances come in order and ended ones do not", storeOpen},
 	{"contact rows come alone", storeContacts},
+	{"many lookups find what each of them finds", storeMany},
 	{"due rows are claimed in order, once, up to the limit", storeClaimOrder},
 	{"a claim is lost to the next one when it is over", storeClaimExpires},
 	{"the next wake is the earliest", storeNext},
@@ -352,6 +353,60 @@ func names(due []journey.Due) []string {
 		}
 	}
 	return out
+}
+
+func storeMany(t testing.TB, s journey.Store) {
+	g, ok := s.(journey.Gatherer)
+	if !ok {
+		return
+	}
+	var lookups []journey.Lookup
+	for i := range 6 {
+		c, id := profile.ID(fmt.Sprintf("c%d", i)), fmt.Sprintf("i%d", i)
+		key := journey.EntryKey{Journey: "j", Customer: c, Key: id}
+		lookups = append(lookups, journey.Lookup{Customer: c, Input: "in-" + id, Entries: []journey.EntryKey{key, {Journey: "k", Customer: c}}})
+		if i == 5 {
+			break // of the last there is nothing
+		}
+		b := journey.Batch{
+			Inputs:  []journey.InputRow{{ID: "in-" + id, Digest: "d" + id, Customer: c, At: day0, Instances: []string{id}}},
+			Entries: []journey.EntryRow{{EntryKey: key, Run: i + 1, EnteredAt: day0}},
+		}
+		for n := range i { // c0 has no instance, c3 has three, one of which has ended
+			row := instanceRow(fmt.Sprintf("%s-%d", id, n), string(c), n)
+			if n == 2 {
+				row.Instance.Status, row.Wake = journey.Ended, time.Time{}
+			}
+			b.Instances = append(b.Instances, row)
+		}
+		if i%2 == 0 {
+			b.Contacts = []journey.ContactRow{{Customer: c, Row: contact.Row{Zone: "Asia/Shanghai"}}}
+		}
+		commit(t, s, b)
+	}
+	lookups = append(lookups, lookups[3], journey.Lookup{}, journey.Lookup{Input: "in-i1"}, journey.Lookup{Customer: "c2"})
+	check := func(what string, l []journey.Lookup) {
+		got, err := g.GetMany(context.Background(), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([]journey.Found, len(l))
+		for i := range l {
+			want[i] = get(t, s, l[i])
+			for _, f := range []*journey.Found{&want[i], &got[i]} {
+				slices.SortFunc(f.Entries, func(a, b journey.EntryRow) int { return cmp.Compare(a.Key, b.Key) })
+			}
+		}
+		same(t, what, got, want)
+	}
+	check("customers, inputs and entries", lookups)
+	check("none", nil)
+	check("other rows too", append(lookups, journey.Lookup{Instance: "i4-1"}))
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := g.GetMany(canceled, lookups); err == nil {
+		t.Fatal("a canceled context was answered")
+	}
 }
 
 func storeClaimOrder(t testing.TB, s journey.Store) {

@@ -1,0 +1,198 @@
+package journey
+
+import (
+	"context"
+	"time"
+
+	"github.com/cxkit/cxkit/profile"
+)
+
+// IngestBatch is [Engine.Ingest] for many inputs. The receipts stand in the order
+// of the inputs; one that cannot be taken has its error in its receipt and does
+// not stop the others. Inputs of one customer are taken in their order.
+//
+// Each input is atomic, as with Ingest. Up to Config.Gather customers share a
+// commit; where it meets another's, each input is taken by itself. The error is
+// that of the context or the store: then some may be recorded and others not, and
+// all of them are given again.
+func (e *Engine) IngestBatch(ctx context.Context, inputs []Input) ([]Receipt, error) {
+	receipts := make([]Receipt, len(inputs))
+	if err := e.refresh(ctx); err != nil {
+		return receipts, err
+	}
+	now := e.now()
+	for from := 0; from < len(inputs); from += e.cfg.Gather {
+		window := inputs[from:min(from+e.cfg.Gather, len(inputs))]
+		if err := e.ingestWindow(ctx, window, receipts[from:], func(x *Input) error {
+			if x.Received.IsZero() {
+				x.Received = now
+			}
+			return x.admissible()
+		}); err != nil {
+			return receipts, err
+		}
+	}
+	return receipts, nil
+}
+
+// ingestWindow takes as many inputs as may share a commit, in rounds in which no
+// customer and no ID comes twice.
+func (e *Engine) ingestWindow(ctx context.Context, inputs []Input, receipts []Receipt, check func(*Input) error) error {
+	var arrivals []*arrival
+	var places []int
+	for i, x := range inputs {
+		err := check(&x)
+		var a *arrival
+		if err == nil {
+			a, err = e.arrive(ctx, x, "")
+		}
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if receipts[i].Err = err; a != nil {
+			arrivals, places = append(arrivals, a), append(places, i)
+		}
+	}
+	for len(arrivals) > 0 {
+		customers, ids := map[profile.ID]bool{}, map[string]bool{}
+		var round, rest []*arrival
+		var at, later []int
+		for i, a := range arrivals {
+			if customers[a.x.Customer] || ids[a.x.ID] {
+				rest, later = append(rest, a), append(later, places[i])
+			} else {
+				round, at = append(round, a), append(at, places[i])
+			}
+			customers[a.x.Customer], ids[a.x.ID] = true, true
+		}
+		got, err := e.together(ctx, round)
+		for i, r := range got {
+			receipts[at[i]] = r
+		}
+		if err != nil {
+			return err
+		}
+		arrivals, places = rest, later
+	}
+	return nil
+}
+
+// together takes inputs of different customers in one commit, or each by itself
+// where that meets another's.
+func (e *Engine) together(ctx context.Context, round []*arrival) ([]Receipt, error) {
+	lookups := make([]Lookup, len(round))
+	for i, a := range round {
+		lookups[i] = a.lookup()
+	}
+	found, err := getMany(ctx, e.store, lookups)
+	if err != nil {
+		return nil, err
+	}
+	receipts := make([]Receipt, len(round))
+	var b Batch
+	for i, a := range round {
+		u, r, err := e.take(ctx, a, &found[i])
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			receipts[i].Err = err
+			continue
+		}
+		receipts[i] = r
+		b.add(u.seal())
+	}
+	if err := e.commit(ctx, &b); !isConflict(err) {
+		if err != nil {
+			return nil, err
+		}
+		return receipts, nil
+	}
+	for i, a := range round {
+		if receipts[i], err = e.alone(ctx, a); err != nil {
+			if ctx.Err() != nil || isConflict(err) { // a caller's transaction has to be run again
+				return receipts[:i], err
+			}
+			receipts[i].Err = err
+		}
+	}
+	return receipts, nil
+}
+
+// add appends another batch.
+func (b *Batch) add(c *Batch) {
+	b.Inputs = append(b.Inputs, c.Inputs...)
+	b.Instances = append(b.Instances, c.Instances...)
+	b.Effects = append(b.Effects, c.Effects...)
+	b.Contacts = append(b.Contacts, c.Contacts...)
+	b.Entries = append(b.Entries, c.Entries...)
+	b.History = append(b.History, c.History...)
+}
+
+// fireAll lets instances of different customers live through the waits that are
+// over, in one commit, or each by itself where that meets another's.
+func (e *Engine) fireAll(ctx context.Context, rows []*InstanceRow, now time.Time, p *Progress) error {
+	one := func(row *InstanceRow) error {
+		if err := e.fire(ctx, row, now, p); err != nil && !takenOver(err) {
+			return err
+		}
+		return nil
+	}
+	switch len(rows) {
+	case 0:
+		return nil
+	case 1:
+		return one(rows[0])
+	}
+	var l Lookup
+	for _, row := range rows {
+		l.Contacts = append(l.Contacts, row.Instance.Customer)
+	}
+	f, err := e.store.Get(ctx, l)
+	if err != nil {
+		return err
+	}
+	contacts := make(map[profile.ID]ContactRow, len(f.Contacts))
+	for _, c := range f.Contacts {
+		contacts[c.Customer] = c
+	}
+	kept := make([]InstanceRow, len(rows))
+	var b Batch
+	var failed []int
+	var causes []error
+	for i, row := range rows {
+		kept[i] = *row
+		c := contacts[row.Instance.Customer]
+		c.Customer = row.Instance.Customer
+		u := e.unit(now, &Found{Contact: c})
+		u.rows = append(u.rows, row)
+		u.touch(row) // gives back the claim
+		if err := u.elapse(ctx, row, now); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			failed, causes = append(failed, i), append(causes, err)
+			continue
+		}
+		b.add(u.seal())
+	}
+	switch err := e.commit(ctx, &b); {
+	case isConflict(err):
+		for i := range kept {
+			if err := one(&kept[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	p.Timers += len(rows) - len(failed)
+	for n, i := range failed {
+		p.Failed++
+		if err := e.fail(ctx, &kept[i], now, causes[n]); err != nil && !takenOver(err) {
+			return err
+		}
+	}
+	return nil
+}
