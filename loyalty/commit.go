@@ -262,21 +262,35 @@ func (ln *lane) giveBack(d *desk) {
 	for _, s := range d.borrowed {
 		s.busy = false
 		if d.states[s.ID] != s { // copied, or no longer believed
-			delete(ln.cache, s.ID)
+			ln.drop(s.ID)
 		}
 	}
 	for id, s := range d.states {
 		// Where a merged account leads is asked of the store each time.
 		if s.Seq == 0 || s.MergedInto != "" {
-			delete(ln.cache, id)
+			ln.drop(id)
 			continue
 		}
 		s.closed.clear()
-		if ln.cache[id] != s {
-			ln.cache[id] = s
-		}
+		ln.put(s)
 	}
 	ln.evict(limit)
+}
+
+// put makes s the account's state in the cache. The caller holds mu, as for drop.
+func (ln *lane) put(s *state) {
+	if s.cached {
+		return
+	}
+	ln.drop(s.ID)
+	ln.cache[s.ID], s.cached = s, true
+}
+
+func (ln *lane) drop(id string) {
+	if s, ok := ln.cache[id]; ok {
+		s.cached = false
+		delete(ln.cache, id)
+	}
 }
 
 // keep puts an account that was read into the cache.
@@ -288,7 +302,7 @@ func (ln *lane) keep(s *state) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if old, ok := ln.cache[s.ID]; !ok || !old.busy && old.Seq < s.Seq {
-		ln.cache[s.ID] = s
+		ln.put(s)
 	}
 	ln.evict(limit)
 }
@@ -303,7 +317,7 @@ func (ln *lane) evict(limit int) {
 		if s.busy {
 			continue
 		}
-		if delete(ln.cache, id); len(ln.cache) <= limit {
+		if ln.drop(id); len(ln.cache) <= limit {
 			return
 		}
 	}
@@ -493,7 +507,13 @@ func (ln *lane) look(ctx context.Context, account string, f func(*state)) error 
 		have = s.Seq
 	}
 	ln.mu.Unlock()
-	a, err := l.store.Load(ctx, Query{Program: l.cfg.Program, Accounts: []Want{{account, have}}})
+	want, ok := l.wants.Get().(*[1]Want)
+	if !ok {
+		want = new([1]Want)
+	}
+	want[0] = Want{account, have}
+	a, err := l.store.Load(ctx, Query{Program: l.cfg.Program, Accounts: want[:]})
+	l.wants.Put(want)
 	if err != nil {
 		return err
 	}
@@ -508,7 +528,7 @@ func (ln *lane) look(ctx context.Context, account string, f func(*state)) error 
 		return nil
 	}
 	ln.mu.Lock()
-	if s, ok := ln.cache[account]; ok && !s.busy && s.Seq == have {
+	if s.cached && !s.busy && s.Seq == have {
 		f(s)
 		ln.mu.Unlock()
 		return nil

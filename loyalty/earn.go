@@ -86,7 +86,7 @@ func (c Earn) decide(d *desk, t *Transaction) error {
 	}
 	terms = d.dated(terms, t.Unit)
 	t.Opens = make([]Lot, 0, len(lines))
-	t.Entries = make([]Entry, 0, 2*len(lines)+2)
+	t.Entries = make([]Entry, 0, 2*len(lines))
 	for i, l := range lines {
 		own := terms
 		own.Line, own.Basis = l.Line, l.Basis

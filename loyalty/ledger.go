@@ -155,8 +155,8 @@ type Ledger struct {
 	bound bool
 	// known is the latest Known, in Unix microseconds, that a read was answered for.
 	known *atomic.Int64
-	// calls and buffers, encoders for fingerprints, are used again.
-	calls, buffers sync.Pool
+	// calls, buffers (encoders for fingerprints) and wants are used again.
+	calls, buffers, wants sync.Pool
 }
 
 // New makes a ledger.

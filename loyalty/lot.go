@@ -1,6 +1,7 @@
 package loyalty
 
 import (
+	"hash/maphash"
 	"strings"
 	"time"
 )
@@ -141,58 +142,81 @@ type Pin struct {
 func (h *Reservation) Open() int64 { return h.Amount - h.Captured - h.Released }
 
 // indexFrom is the number of lots from which a search by ID pays for an index.
-const indexFrom = 24
+const indexFrom = 128
 
-// lotSet finds lots by ID, with an index once there are many.
-type lotSet struct {
-	lots  []*Lot
-	index map[string]int
+// lotSet finds lots by ID: a few by the hashes of their IDs, which lie side by
+// side, many by an index.
+type lotSet[T identified] struct {
+	lots   []T
+	hashes []uint32
+	index  map[string]int
 }
 
-func (s *lotSet) find(id string) int {
+type identified interface {
+	id() string
+	is(id string) bool
+}
+
+func (l *Lot) id() string        { return l.ID }
+func (l *Lot) is(id string) bool { return l.ID == id }
+
+var hashSeed = maphash.MakeSeed()
+
+func hashOf(id string) uint32 { return uint32(maphash.String(hashSeed, id)) }
+
+func (s *lotSet[T]) find(id string) int {
 	if s.index != nil {
 		if i, ok := s.index[id]; ok {
 			return i
 		}
 		return -1
 	}
-	for i := len(s.lots) - 1; i >= 0; i-- {
-		if s.lots[i].ID == id {
+	if len(s.lots) == 0 {
+		return -1
+	}
+	hash := hashOf(id)
+	for i := len(s.hashes) - 1; i >= 0; i-- {
+		if s.hashes[i] == hash && s.lots[i].is(id) {
 			return i
 		}
 	}
 	return -1
 }
 
-func (s *lotSet) put(l *Lot) {
+func (s *lotSet[T]) put(l T) {
 	s.lots = append(s.lots, l)
 	switch {
 	case s.index != nil:
-		s.index[l.ID] = len(s.lots) - 1
+		s.index[l.id()] = len(s.lots) - 1
 	case len(s.lots) == indexFrom:
 		s.index = make(map[string]int, 2*indexFrom)
 		for i, l := range s.lots {
-			s.index[l.ID] = i
+			s.index[l.id()] = i
 		}
+		s.hashes = nil
+	default:
+		s.hashes = append(s.hashes, hashOf(l.id()))
 	}
 }
 
-func (s *lotSet) remove(i int) *Lot {
-	l, last := s.lots[i], len(s.lots)-1
-	s.lots[i] = s.lots[last]
-	s.lots[last] = nil
-	s.lots = s.lots[:last]
+func (s *lotSet[T]) remove(i int) {
+	last := len(s.lots) - 1
 	if s.index != nil {
-		delete(s.index, l.ID)
+		delete(s.index, s.lots[i].id())
 		if i < last {
-			s.index[s.lots[i].ID] = i
+			s.index[s.lots[last].id()] = i
 		}
+	} else {
+		s.hashes[i] = s.hashes[last]
+		s.hashes = s.hashes[:last]
 	}
-	return l
+	s.lots[i] = s.lots[last]
+	clear(s.lots[last:])
+	s.lots = s.lots[:last]
 }
 
 // clear removes all lots and keeps the room.
-func (s *lotSet) clear() {
+func (s *lotSet[T]) clear() {
 	clear(s.lots)
-	s.lots, s.index = s.lots[:0], nil
+	s.lots, s.hashes, s.index = s.lots[:0], s.hashes[:0], nil
 }

@@ -17,6 +17,7 @@ import (
 type MemoryStore struct {
 	mu       sync.RWMutex
 	programs map[string]*memoryProgram
+	packer   packer
 }
 
 // NewMemoryStore makes an empty store.
@@ -28,8 +29,9 @@ type memoryProgram struct {
 	accounts  map[string]*memoryAccount
 	ids       []string // of accounts, sorted up to the first sorted
 	sorted    int
-	keys      map[string]*Transaction
-	followers map[string][]*Transaction
+	shelf     shelf // of transactions
+	keys      map[string]packed
+	followers map[string][]packed
 	days      map[int64]map[string]*memoryAccount // accounts with a due instant, by its day
 	bindings  map[profile.ID][]Binding            // by account, start
 	bound     map[string]map[profile.ID]bool      // profiles by account
@@ -37,9 +39,9 @@ type memoryProgram struct {
 
 type memoryAccount struct {
 	Account
-	open, closed lotSet
+	open, closed lotSet[packedLot]
 	holds        []Reservation // open ones
-	transactions []*Transaction
+	transactions []packed
 }
 
 func (s *MemoryStore) program(name string) *memoryProgram {
@@ -47,8 +49,8 @@ func (s *MemoryStore) program(name string) *memoryProgram {
 	if !ok {
 		p = &memoryProgram{
 			accounts:  make(map[string]*memoryAccount),
-			keys:      make(map[string]*Transaction),
-			followers: make(map[string][]*Transaction),
+			keys:      make(map[string]packed),
+			followers: make(map[string][]packed),
 			days:      make(map[int64]map[string]*memoryAccount),
 			bindings:  make(map[profile.ID][]Binding),
 			bound:     make(map[string]map[profile.ID]bool),
@@ -84,9 +86,9 @@ func (s *MemoryStore) Load(ctx context.Context, q Query) (Answer, error) {
 	}
 	for _, key := range q.Keys {
 		if t, ok := p.keys[key]; ok {
-			r := Recorded{Transaction: copyTransaction(t)}
+			r := Recorded{Transaction: p.shelf.transaction(t)}
 			for _, f := range p.followers[key] {
-				r.Followers = append(r.Followers, copyTransaction(f))
+				r.Followers = append(r.Followers, p.shelf.transaction(f))
 			}
 			a.Transactions = append(a.Transactions, r)
 		}
@@ -94,9 +96,9 @@ func (s *MemoryStore) Load(ctx context.Context, q Query) (Answer, error) {
 	for _, k := range q.Lots {
 		if acc, ok := p.accounts[k.Account]; ok {
 			if i := acc.open.find(k.Lot); i >= 0 {
-				a.Lots = append(a.Lots, *acc.open.lots[i])
+				a.Lots = append(a.Lots, acc.open.lots[i].lot())
 			} else if i := acc.closed.find(k.Lot); i >= 0 {
-				a.Lots = append(a.Lots, *acc.closed.lots[i])
+				a.Lots = append(a.Lots, acc.closed.lots[i].lot())
 			}
 		}
 	}
@@ -128,7 +130,7 @@ func (m *memoryAccount) contents() Contents {
 	if n := len(m.open.lots); n > 0 {
 		c.Lots = make([]Lot, n)
 		for i, l := range m.open.lots {
-			c.Lots[i] = *l
+			c.Lots[i] = l.lot()
 		}
 	}
 	for i := range m.holds {
@@ -143,31 +145,6 @@ func (m *memoryAccount) head() Account {
 	return a
 }
 
-func copyTransaction(t *Transaction) Transaction {
-	c := *t
-	c.Entries, c.Opens = slices.Clone(t.Entries), slices.Clone(t.Opens)
-	c.Changes, c.Links = slices.Clone(t.Changes), slices.Clone(t.Links)
-	return c
-}
-
-// record is a transaction with room beside it for what most have: one award to
-// one account is one allocation.
-type record struct {
-	Transaction
-	entries [2]Entry
-	opens   [1]Lot
-	links   [1]Link
-}
-
-func newRecord(t *Transaction) *Transaction {
-	r := &record{Transaction: *t}
-	r.Entries = append(r.entries[:0], t.Entries...)
-	r.Opens = append(r.opens[:0], t.Opens...)
-	r.Links = append(r.links[:0], t.Links...)
-	r.Changes = slices.Clone(t.Changes)
-	return &r.Transaction
-}
-
 // Commit implements [Store].
 func (s *MemoryStore) Commit(ctx context.Context, postings []Posting) []error {
 	errs := make([]error, len(postings))
@@ -180,12 +157,12 @@ func (s *MemoryStore) Commit(ctx context.Context, postings []Posting) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range postings {
-		errs[i] = s.program(postings[i].Program).commit(&postings[i])
+		errs[i] = s.program(postings[i].Program).commit(&postings[i], &s.packer)
 	}
 	return errs
 }
 
-func (p *memoryProgram) commit(post *Posting) error {
+func (p *memoryProgram) commit(post *Posting, pack *packer) error {
 	for i := range post.Transactions {
 		if _, ok := p.keys[post.Transactions[i].Key]; ok {
 			return ErrDuplicate
@@ -210,21 +187,26 @@ func (p *memoryProgram) commit(post *Posting) error {
 		p.head(&post.Accounts[i])
 	}
 	for i := range post.Lots {
-		l := post.Lots[i]
-		p.accounts[l.Account].put(&l)
+		l := &post.Lots[i]
+		pack.reset()
+		pack.lot(l)
+		p.accounts[l.Account].put(l, pack.b)
 	}
 	for i := range post.Holds {
 		p.accounts[post.Holds[i].Account].hold(&post.Holds[i])
 	}
 	for i := range post.Transactions {
-		t := newRecord(&post.Transactions[i])
-		p.keys[t.Key] = t
+		t := &post.Transactions[i]
+		pack.reset()
+		pack.transaction(t)
+		at := p.shelf.put(pack.b)
+		p.keys[t.Key] = at
 		if t.Of != "" {
-			p.followers[t.Of] = append(p.followers[t.Of], t)
+			p.followers[t.Of] = append(p.followers[t.Of], at)
 		}
 		for _, l := range t.Links {
 			a := p.accounts[l.Account]
-			a.transactions = append(a.transactions, t)
+			a.transactions = append(a.transactions, at)
 		}
 	}
 	for i := range post.Bindings {
@@ -258,28 +240,20 @@ func (p *memoryProgram) head(c *AccountChange) {
 	a.Standings = slices.Clone(c.Standings)
 }
 
-func (m *memoryAccount) put(l *Lot) {
-	if i := m.open.find(l.ID); i >= 0 {
-		if l.Remaining != 0 {
-			*m.open.lots[i] = *l
-			return
-		}
-		m.open.remove(i)
-		m.closed.put(l)
+// put keeps the row of a lot, in place of the one before.
+func (m *memoryAccount) put(l *Lot, row []byte) {
+	from, to := &m.open, &m.closed
+	if l.Remaining != 0 {
+		from, to = to, from
+	}
+	if i := to.find(l.ID); i >= 0 {
+		to.lots[i] = append(to.lots[i][:0], row...)
 		return
 	}
-	if i := m.closed.find(l.ID); i >= 0 {
-		if l.Remaining == 0 {
-			*m.closed.lots[i] = *l
-			return
-		}
-		m.closed.remove(i)
+	if i := from.find(l.ID); i >= 0 {
+		from.remove(i)
 	}
-	if l.Remaining == 0 {
-		m.closed.put(l)
-		return
-	}
-	m.open.put(l)
+	to.put(slices.Clone(row))
 }
 
 func (m *memoryAccount) hold(h *Reservation) {
@@ -344,7 +318,7 @@ func (s *MemoryStore) Entries(ctx context.Context, program, account string, afte
 	all = all[:min(len(all), limit)]
 	out := make([]Transaction, len(all))
 	for i, t := range all {
-		out[i] = copyTransaction(t)
+		out[i] = p.shelf.transaction(t)
 	}
 	return out, nil
 }

@@ -15,10 +15,11 @@ type state struct {
 	holds []*Reservation
 	// open finds the lots of all units by ID; closed keeps the lots with nothing
 	// remaining that a batch of commands touches.
-	open   lotSet
-	closed lotSet
-	// busy is set while a batch works on a state that is in a cache.
-	busy bool
+	open   lotSet[*Lot]
+	closed lotSet[*Lot]
+	// cached is set while the state is in a lane's cache, busy while a batch
+	// works on it then.
+	cached, busy bool
 
 	dirtyLots  []*Lot
 	dirtyHolds []*Reservation
@@ -151,8 +152,12 @@ func (s *state) hold(key string) *Reservation {
 
 func (u *unitState) insert(l *Lot, zone *time.Location) {
 	sl := slot{l.expiry(u.Activity, zone), l}
-	at, _ := slices.BinarySearchFunc(u.lots, sl, compareSlots)
-	u.lots = slices.Insert(u.lots, at, sl)
+	if n := len(u.lots); n == 0 || compareSlots(u.lots[n-1], sl) < 0 { // what comes last mostly expires last
+		u.lots = append(u.lots, sl)
+	} else {
+		at, _ := slices.BinarySearchFunc(u.lots, sl, compareSlots)
+		u.lots = slices.Insert(u.lots, at, sl)
+	}
 	if l.Policy.idle() {
 		u.idle++
 	}
@@ -262,7 +267,9 @@ func (s *state) edit(id string, change func(*Lot)) {
 func (s *state) apply(t *Transaction) {
 	for i := range t.Opens {
 		if t.Opens[i].Account == s.ID {
-			s.dirtyLots = append(s.dirtyLots, s.remember(t.Opens[i]))
+			lot := t.Opens[i] // new to the account: nobody has it yet
+			s.closed.put(&lot)
+			s.dirtyLots = append(s.dirtyLots, &lot)
 		}
 	}
 	for i := 0; i+1 < len(t.Entries); i += 2 {
