@@ -33,6 +33,39 @@ func TestLints(t *testing.T) {
 			func(j *journey.Builder) { j.State("a").After(hour).To("b") },
 			`state a, transition 1: unbound: state "b" does not exist`,
 		},
+		"a misspelled outcome": {
+			func(j *journey.Builder) {
+				j.State("a").Send(text("p")).On(journey.Done("tt")).End("e").After(hour).End("f")
+			},
+			`state a, transition 1: unbound: no message or action of this journey is called "tt"; correct the name, or do it somewhere`,
+		},
+		"the return of a journey that is never started": {
+			func(j *journey.Builder) { j.State("a").On(journey.Returned("other")).End("e").After(hour).End("f") },
+			`state a, transition 1: unbound: this journey never starts "other"; correct the name, or start it`,
+		},
+		"a goal on an outcome that never comes": {
+			func(j *journey.Builder) {
+				j.Goal("g").On(journey.Failed("x"))
+				j.State("a").After(hour).End("f")
+			},
+			`goal g: unbound: no message or action of this journey is called "x"`,
+		},
+		"an event property where time led": {
+			func(j *journey.Builder) {
+				m := text("p")
+				m.Vars = journey.Args{"item": journey.Prop("sku")}
+				j.State("a").After(hour).To("b")
+				j.State("b").Otherwise().To("c")
+				j.State("c").Send(m).After(hour).End("e")
+			},
+			`state c, on entering, message "t": unbound: no event is at hand for prop.sku when time leads here; use Data("sku")`,
+		},
+		"an event property on leaving by time": {
+			func(j *journey.Builder) {
+				j.State("a").OnLeave(journey.Do("x", journey.Args{"item": journey.Prop("sku")})).After(hour).End("e")
+			},
+			`state a, on leaving, custom "x": unbound: no event is at hand for prop.sku when time leads out; use Data("sku")`,
+		},
 		"an unreachable state": {
 			func(j *journey.Builder) { j.State("a").After(hour).End("e"); j.State("b").After(hour).End("e") },
 			"state b: unreachable: nothing leads here",
@@ -52,6 +85,10 @@ func TestLints(t *testing.T) {
 		"a wait that ends where it began": {
 			func(j *journey.Builder) { j.State("a").After(hour).Stay().On(journey.Event("x")).End("e") },
 			"state a: no timeout",
+		},
+		"a wait for a date that may be missing": {
+			func(j *journey.Builder) { j.State("a").OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).End("e") },
+			"state a: no timeout: an instance may wait here for ever",
 		},
 		"no time passes in a wait": {
 			func(j *journey.Builder) { j.State("a").After(0).End("e") },
@@ -156,6 +193,45 @@ func TestLints(t *testing.T) {
 			func(j *journey.Builder) { j.State("a").After(hour).End("e").After(hour).End("f") },
 			"state a, transition 2: overlap",
 		},
+		"a wait behind a shorter one": {
+			func(j *journey.Builder) { j.State("a").After(2 * hour).End("e").After(hour).End("f") },
+			"state a, transition 1: overlap: transition 2 is always taken before it",
+		},
+		"a day among those of an earlier wait": {
+			func(j *journey.Builder) {
+				j.State("a").AtLocal("09:00", time.Monday, time.Friday).End("e").AtLocal("09:00", time.Friday).End("f")
+			},
+			"state a, transition 2: overlap: transition 1 is always taken before it",
+		},
+		"the same condition twice": {
+			func(j *journey.Builder) {
+				old := journey.Prop("age").AtLeast(60)
+				j.State("a").On(journey.Event("x")).If(old).End("e").On(journey.Event("x").Where(old)).If(journey.Data("n").Is("1")).End("f").After(hour).End("g")
+			},
+			"state a, transition 2: overlap: transition 1 is always taken before it",
+		},
+		"a condition within another": {
+			func(j *journey.Builder) {
+				vip, old := journey.In("vip"), journey.Trait("age").AtLeast(60)
+				j.State("a").When(vip).End("e").When(journey.All(old, vip)).End("f").Otherwise().End("g")
+			},
+			"state a, transition 2: overlap: transition 1 is always taken before it",
+		},
+		"two entries on one event": {
+			func(j *journey.Builder) {
+				j.Enter(journey.Event("go").Where(journey.Prop("n").Is("1"))).To("a")
+				j.State("a").After(hour).End("f")
+			},
+			"entry 2: overlap: entry 1 is always taken before it; drop one, or give the earlier one a condition",
+		},
+		"an exit behind a goal": {
+			func(j *journey.Builder) {
+				j.Goal("g").On(journey.Event("x"))
+				j.Exit("e").On(journey.Event("x"))
+				j.State("a").After(hour).End("f")
+			},
+			`exit e: overlap: "g" is reached before it; drop one, or give the earlier one a condition`,
+		},
 		"a transition that a goal takes": {
 			func(j *journey.Builder) {
 				j.Goal("g").On(journey.Event("x"))
@@ -214,6 +290,58 @@ func TestLints(t *testing.T) {
 	}
 }
 
+// Each finding in full, as people read it.
+func TestFindingsNamePlaceAndRemedy(t *testing.T) {
+	hour := time.Hour
+	for _, c := range []struct {
+		build func(j *journey.Builder)
+		want  string
+	}{
+		{
+			func(j *journey.Builder) { j.State("a").After(hour).End("e"); j.State("b").After(hour).End("e") },
+			"state b: unreachable: nothing leads here; lead to it or drop it",
+		},
+		{
+			func(j *journey.Builder) { j.State("a") },
+			"state a: dead end: nothing leads out; add a transition, or Final",
+		},
+		{
+			func(j *journey.Builder) {
+				j.State("a").When(journey.In("x")).To("b").After(hour).End("e")
+				j.State("b").Otherwise().To("a")
+			},
+			"state a: zero-time loop: no time need pass on the way a → b → a; put a wait into the circle",
+		},
+		{
+			func(j *journey.Builder) { j.State("a").On(journey.Event("x")).End("e") },
+			"state a: no timeout: an instance may wait here for ever; add After, AtLocal or OnDeadline without a condition, or Patient",
+		},
+		{
+			func(j *journey.Builder) { j.State("a").Send(text("")).After(hour).End("e") },
+			`state a, on entering, message "t": no purpose: consent cannot be asked for; set Purpose`,
+		},
+		{
+			func(j *journey.Builder) { j.State("a").After(hour).To("nowhere") },
+			`state a, transition 1: unbound: state "nowhere" does not exist; declare it with State, or End for a final one`,
+		},
+		{
+			func(j *journey.Builder) { j.State("a").Share(50).End("e").Share(49).End("f") },
+			"state a: split: the shares add up to 99; make them add up to 100",
+		},
+		{
+			func(j *journey.Builder) {
+				j.State("a").On(journey.Event("x")).End("e").On(journey.Event("x")).End("f").After(hour).End("g")
+			},
+			"state a, transition 2: overlap: transition 1 is always taken before it; drop one, or give the earlier one a condition",
+		},
+	} {
+		j := started()
+		c.build(j)
+		_, err := j.Build()
+		require.EqualError(t, err, "journey: invalid definition: \"j\" has 1 finding:\n  "+c.want)
+	}
+}
+
 func TestEmptyJourneysAreRefused(t *testing.T) {
 	_, err := journey.Define("").Build()
 	for _, want := range []string{"it has no name", "it has no state", "nothing starts it"} {
@@ -231,6 +359,15 @@ func TestWhatIsSoundPassesTheLints(t *testing.T) {
 		"an anniversary comes every year": func(j *journey.Builder) {
 			j.State("a").OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).To("b").OnDeadline(9999 * time.Hour).End("e")
 			j.State("b").Otherwise().To("a")
+		},
+		"a reminder on the way, then the end": func(j *journey.Builder) {
+			j.State("a").After(time.Hour).Do(journey.Do("remind", nil)).Stay().After(time.Hour).If(journey.In("vip")).End("e").After(2 * time.Hour).End("f")
+		},
+		"a property of the event that leads here": func(j *journey.Builder) {
+			j.State("a").Do(journey.Do("x", journey.Args{"sku": journey.Prop("sku")})).After(time.Hour).End("f")
+		},
+		"other conditions on one event": func(j *journey.Builder) {
+			j.State("a").On(journey.Event("x")).If(journey.In("vip")).End("e").On(journey.Event("x")).If(journey.In("new")).End("f").After(time.Hour).End("g")
 		},
 		"the key of another event": func(j *journey.Builder) {
 			j.Key("k")
@@ -261,7 +398,7 @@ func everything() *journey.Builder {
 		On(journey.Done("hello")).To("b").
 		On(journey.Failed("hello").Where()).Stay().
 		On(journey.Event("x").KeyIn("order")).Do(journey.Do("note", journey.Args{"v": journey.Prop("v")})).To("a").
-		On(journey.Returned("other")).To("b").
+		On(journey.Returned("everything")).To("b").
 		On(journey.Call("skip")).To("b").
 		On(journey.Tick("weekly")).To("b").
 		On(journey.Left("vip")).To("b").

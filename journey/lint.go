@@ -37,7 +37,7 @@ func (e *LintError) Error() string {
 	for i, l := range e.Lints {
 		lines[i] = "\n  " + l.String()
 	}
-	return fmt.Sprintf("%v: %q has %d findings:%s", ErrDefinition, e.Journey, len(e.Lints), strings.Join(lines, ""))
+	return fmt.Sprintf("%v: %q has %s:%s", ErrDefinition, e.Journey, plural(len(lines), "finding", "findings"), strings.Join(lines, ""))
 }
 
 // Is makes the error match [ErrDefinition].
@@ -48,10 +48,12 @@ type linter struct {
 	s     *spec
 	found []Lint
 	index map[string]int
+	does  map[EffectKind]map[string]bool // names of all that the journey may do
 }
 
 func lint(s *spec) []Lint {
-	l := &linter{s: s, index: map[string]int{}}
+	l := &linter{s: s, index: map[string]int{}, does: map[EffectKind]map[string]bool{}}
+	l.names()
 	l.head()
 	for i := range s.States {
 		l.index[s.States[i].Name] = i
@@ -64,6 +66,7 @@ func lint(s *spec) []Lint {
 	if len(l.found) == 0 { // the graph is worth looking at only when it is whole
 		l.reach()
 		l.loops()
+		l.eventless()
 	}
 	return l.found
 }
@@ -131,10 +134,16 @@ func (l *linter) entries() {
 		if e.To != "" {
 			l.target(place, e.To)
 		}
+		for j := range i {
+			if u := &l.s.Entries[j]; u.Trigger != nil && covers(u, e) {
+				l.add("overlap", place, fmt.Sprintf("entry %d is always taken before it", j+1), "drop one, or give the earlier one a condition")
+			}
+		}
 	}
 }
 
 func (l *linter) ends() {
+	var earlier []*transitionSpec
 	for k, list := range [][]transitionSpec{l.s.Goals, l.s.Exits} {
 		for i := range list {
 			e := &list[i]
@@ -152,6 +161,12 @@ func (l *linter) ends() {
 			l.cond(place, e.When, false)
 			l.cond(place, e.If, false)
 			l.do(place, e.Do)
+			for _, u := range earlier {
+				if covers(u, e) {
+					l.add("overlap", place, fmt.Sprintf("%q is reached before it", u.Name), "drop one, or give the earlier one a condition")
+				}
+			}
+			earlier = append(earlier, e)
 		}
 	}
 }
@@ -162,9 +177,40 @@ func (l *linter) target(place, to string) {
 	}
 }
 
+// names collects what the journey may do.
+func (l *linter) names() {
+	do := func(list []actionSpec) {
+		for _, a := range list {
+			if l.does[a.Kind] == nil {
+				l.does[a.Kind] = map[string]bool{}
+			}
+			l.does[a.Kind][a.Name] = true
+		}
+	}
+	for _, list := range [][]transitionSpec{l.s.Entries, l.s.Goals, l.s.Exits} {
+		for i := range list {
+			do(list[i].Do)
+		}
+	}
+	for i := range l.s.States {
+		st := &l.s.States[i]
+		do(st.Enter)
+		do(st.Leave)
+		for j := range st.Transitions {
+			do(st.Transitions[j].Do)
+		}
+	}
+}
+
 func (l *linter) trigger(place string, t *triggerSpec) {
-	if t.Name == "" {
+	kind := InputKind(t.Kind)
+	switch {
+	case t.Name == "":
 		l.add("incomplete", place, "the trigger has no name", "name the event, audience, schedule or action")
+	case kind == ReturnedInput && !l.does[StartEffect][t.Name]:
+		l.add("unbound", place, fmt.Sprintf("this journey never starts %q", t.Name), "correct the name, or start it")
+	case outcome(kind) && !slices.ContainsFunc(slices.Collect(maps.Values(l.does)), func(names map[string]bool) bool { return names[t.Name] }):
+		l.add("unbound", place, fmt.Sprintf("no message or action of this journey is called %q", t.Name), "correct the name, or do it somewhere")
 	}
 	for i := range t.Where {
 		l.cond(place, &t.Where[i], false)
@@ -247,7 +293,7 @@ func (l *linter) state(st *stateSpec) {
 		case t.When != nil:
 			whens++
 			immediate = immediate || t.When.op == opAlways && t.If == nil
-		case t.Wait != nil && t.If == nil && !t.Stay:
+		case t.Wait != nil && t.If == nil && !t.Stay && (t.Wait.Date == nil || t.Wait.Date.source == fromConst): // another date may be missing
 			waits++
 		}
 	}
@@ -370,43 +416,6 @@ func (l *linter) echoes(place string, st *stateSpec) {
 			}
 		}
 	}
-}
-
-// overlaps finds transitions that an earlier one takes the inputs of.
-func (l *linter) overlaps(place string, st *stateSpec) {
-	for i := range st.Transitions {
-		t := &st.Transitions[i]
-		for j := range i {
-			if u := &st.Transitions[j]; covers(u, t) {
-				l.add("overlap", fmt.Sprintf("%s, transition %d", place, i+1), fmt.Sprintf("transition %d is always taken before it", j+1), "drop one, or give the earlier one a condition")
-			}
-		}
-		for _, ends := range [][]transitionSpec{l.s.Goals, l.s.Exits} {
-			for j := range ends {
-				if u := &ends[j]; t.Trigger != nil && u.Trigger != nil && covers(u, t) {
-					l.add("overlap", fmt.Sprintf("%s, transition %d", place, i+1), fmt.Sprintf("%q is reached before it", u.Name), "drop it, or give the goal or exit a condition")
-				}
-			}
-		}
-	}
-}
-
-// covers reports whether u, tried first, is always taken where t would be.
-func covers(u, t *transitionSpec) bool {
-	if u.If != nil {
-		return false
-	}
-	switch {
-	case u.Trigger != nil && t.Trigger != nil:
-		a, b := u.Trigger, t.Trigger
-		return a.Kind == b.Kind && a.Name == b.Name && len(a.Where) == 0 && (a.AnyKey || !b.AnyKey && a.KeyIn == b.KeyIn)
-	case u.Wait != nil && t.Wait != nil:
-		return u.Wait.After > 0 && u.Wait.After == t.Wait.After || u.Wait.Deadline > 0 && u.Wait.Deadline == t.Wait.Deadline ||
-			u.Wait.Local != "" && u.Wait.Local == t.Wait.Local && len(u.Wait.Days) == 0
-	case u.When != nil && t.When != nil:
-		return u.When.op == opAlways
-	}
-	return false
 }
 
 // reach finds states that no entry leads to.
