@@ -141,7 +141,7 @@ func (s *StateBuilder) Metric(name string) *StateBuilder { s.state().Metric = na
 func (s *StateBuilder) Final() *StateBuilder { s.state().Final = true; return s }
 
 // Patient accepts that the state may wait for ever; Build asks for it where
-// nothing but an input leads out.
+// nothing leads out but an input, a condition, or a date that may be missing.
 func (s *StateBuilder) Patient() *StateBuilder { s.state().Patient = true; return s }
 
 // Send sends a message on entering: Do(Send(m)).

@@ -87,7 +87,9 @@ func TestLints(t *testing.T) {
 			"state a: no timeout",
 		},
 		"a wait for a date that may be missing": {
-			func(j *journey.Builder) { j.State("a").OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).End("e") },
+			func(j *journey.Builder) {
+				j.State("a").OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).End("e")
+			},
 			"state a: no timeout: an instance may wait here for ever",
 		},
 		"no time passes in a wait": {
