@@ -117,6 +117,50 @@ func BenchmarkObserve(b *testing.B) {
 	}
 }
 
+// A feed as a shop has it: of customers at random, one event in ten the first
+// sight of somebody.
+func BenchmarkFeed(b *testing.B) {
+	const n, first = 100_000, 10
+	events := customers(2*n, 1)
+	rng := rand.New(rand.NewPCG(1, 2))
+	ctx := b.Context()
+	var d *profile.Directory
+	seen, i := 0, 0
+	observe := func(who int) {
+		e := events.at(who, 0)
+		e.ID, e.Time = "event-"+strconv.Itoa(i), events.start.Add(time.Duration(i)*time.Second/10)
+		if _, err := d.Observe(ctx, e); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+	fill := func() {
+		d, i = benchDirectory(b), 0
+		for seen = 0; seen < n; seen++ {
+			observe(seen)
+		}
+		runtime.GC()
+	}
+	fill()
+	b.ReportAllocs()
+	done := onCPU(b)
+	for b.Loop() {
+		switch {
+		case i%first > 0:
+			observe(rng.IntN(seen))
+		case seen < 2*n:
+			observe(seen)
+			seen++
+		default:
+			b.StopTimer()
+			fill()
+			b.StartTimer()
+		}
+	}
+	done()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
 // filled is a directory with one event of each of n customers.
 func filled(b *testing.B, n int) (*profile.Directory, *crowd, []profile.ID) {
 	events := customers(n, 1)
@@ -131,25 +175,6 @@ func filled(b *testing.B, n int) (*profile.Directory, *crowd, []profile.ID) {
 	}
 	runtime.GC()
 	return d, events, ids
-}
-
-func BenchmarkLookup(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
-		b.Run(fmt.Sprintf("customers=%d", n), func(b *testing.B) {
-			d, events, _ := filled(b, n)
-			ctx := b.Context()
-			i := 0
-			b.ReportAllocs()
-			done := onCPU(b)
-			for b.Loop() {
-				i = (i + 7919) % n
-				if _, err := d.Lookup(ctx, events.ids[i][0]); err != nil {
-					b.Fatal(err)
-				}
-			}
-			done()
-		})
-	}
 }
 
 func BenchmarkGet(b *testing.B) {
@@ -168,32 +193,10 @@ func BenchmarkGet(b *testing.B) {
 	done()
 }
 
-// The measure for growth: bare map lookups by a string of the length of a key.
-func BenchmarkBareMap(b *testing.B) {
-	for _, n := range []int{10_000, 100_000, 1_000_000} {
-		b.Run(fmt.Sprintf("customers=%d", n), func(b *testing.B) {
-			keys := make([]string, n)
-			m := make(map[string]*int, n)
-			for i := range n {
-				keys[i] = fmt.Sprintf("o6_bmjrPTlm%08d", i)
-				m[keys[i]] = new(int)
-			}
-			i, sum := 0, 0
-			done := onCPU(b)
-			for b.Loop() {
-				i = (i + 7919) % n
-				sum += *m[keys[i]]
-			}
-			done()
-		})
-	}
-}
-
-// Unlink in a neighborhood of 10,000 evidence records: one profile of 10,000 devices.
-func BenchmarkUnlink(b *testing.B) {
+// mega is a directory with one profile of n devices, a record of evidence for each.
+func mega(b *testing.B, n int) (*profile.Directory, time.Time, []profile.EvidenceKey) {
 	d := benchDirectory(b)
 	ctx := b.Context()
-	const n = 10_000
 	keys := make([]profile.EvidenceKey, n)
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {
@@ -206,6 +209,14 @@ func BenchmarkUnlink(b *testing.B) {
 		}
 		keys[i] = r.Evidence
 	}
+	return d, start, keys
+}
+
+// Unlink in a neighborhood of 10,000 evidence records.
+func BenchmarkUnlink(b *testing.B) {
+	const n = 10_000
+	d, _, keys := mega(b, n)
+	ctx := b.Context()
 	by := profile.Decision{Actor: "bench"}
 	i := 0
 	done := onCPU(b)
@@ -216,4 +227,55 @@ func BenchmarkUnlink(b *testing.B) {
 		}
 	}
 	done()
+}
+
+// No caps: a profile of 10,000 identifiers. An event of an identifier that it
+// has, of one more, and of one more that was seen before all others, for which
+// all of it is folded again; and a look at the whole profile.
+func BenchmarkMegaProfile(b *testing.B) {
+	const n = 10_000
+	phone := profile.Identifier{Kind: "phone", Value: "13800138000"}
+	for _, c := range []struct {
+		name  string
+		event func(i int, start time.Time) (profile.Identifier, time.Time)
+	}{
+		{"known", func(i int, start time.Time) (profile.Identifier, time.Time) {
+			return profile.Identifier{Kind: "device", Value: strconv.Itoa(i % n)}, start.Add(time.Duration(n+i) * time.Minute)
+		}},
+		{"another", func(i int, start time.Time) (profile.Identifier, time.Time) {
+			return profile.Identifier{Kind: "device", Value: strconv.Itoa(n + i)}, start.Add(time.Duration(n+i) * time.Minute)
+		}},
+		{"late", func(i int, start time.Time) (profile.Identifier, time.Time) {
+			return profile.Identifier{Kind: "device", Value: strconv.Itoa(n + i)}, start.Add(time.Duration(-i-1) * time.Minute)
+		}},
+	} {
+		b.Run("observe="+c.name, func(b *testing.B) {
+			d, start, _ := mega(b, n)
+			i := 0
+			done := onCPU(b)
+			for b.Loop() {
+				id, at := c.event(i, start)
+				_, err := d.Observe(b.Context(), profile.Event{
+					ID: "more" + strconv.Itoa(i), Time: at, Identifiers: []profile.Identifier{phone, id},
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			done()
+		})
+	}
+	b.Run("get", func(b *testing.B) {
+		d, _, _ := mega(b, n)
+		id, err := d.Lookup(b.Context(), phone)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			if _, err := d.Get(b.Context(), id); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -245,7 +245,7 @@ func (d *Directory) Retract(ctx context.Context, eventID string, by Decision) er
 		return err
 	}
 	return d.update(ctx, Query{Events: []string{eventID}}, func(g *graph) error {
-		rec := g.events[eventID]
+		rec := g.events.get(0, eventID)
 		switch {
 		case rec == nil:
 			return ErrNotFound
@@ -352,6 +352,6 @@ func (g *graph) remove(gone []*evidence, now int64) {
 // drop forgets a node that nothing holds any more.
 func (g *graph) drop(n *node) {
 	if n.uses == 0 && len(n.must())+len(n.cannot())+len(n.releases()) == 0 {
-		delete(g.nodes[n.kind.index], n.value)
+		g.nodes.remove(n.kind.index, n.value)
 	}
 }

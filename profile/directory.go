@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -97,7 +98,7 @@ func New(cfg Config) (*Directory, error) {
 		newID:    newID,
 		now:      now,
 		maxAhead: maxAhead.Microseconds(),
-		graph:    newGraph(r, now, newID, cfg.KeepChanges),
+		graph:    newGraph(r, now, newID, cfg.KeepChanges, directoryShards),
 	}
 	d.present.Store(r)
 	return d, nil
@@ -134,9 +135,10 @@ type rules struct {
 	single      []string
 	retention   retention
 
-	scopedMu sync.RWMutex
-	scoped   map[string]*scoped
-	scopes   *scopes
+	scoped atomic.Pointer[map[string]*scoped] // replaced whole, to be read without a lock
+	recent map[string]*scoped                 // not yet in scoped; mu guards it
+	mu     sync.Mutex
+	scopes *scopes
 }
 
 // scopes number the scoped kinds from 0, the same under all rules of a directory.
@@ -173,9 +175,10 @@ func compileRules(cfg Config, before *rules) (*rules, error) {
 		kinds:   make(map[string]*kind, len(kinds)),
 		traits:  make(map[string]TraitRule, len(cfg.Traits)),
 		sources: ranking(cfg.Sources),
-		scoped:  map[string]*scoped{},
+		recent:  map[string]*scoped{},
 		scopes:  &scopes{numbers: map[string]int{}},
 	}
+	r.scoped.Store(&map[string]*scoped{})
 	if before != nil {
 		r.scopes = before.scopes
 	}
@@ -249,7 +252,7 @@ func (r *rules) name(id Identifier, brand string) (name, Reason) {
 }
 
 func (r *rules) scopedKind(full, brand string) (*scoped, Reason) {
-	if s := r.knownScope(full); s != nil && (brand == "" || !s.ByBrand || s.full != s.Name) {
+	if s := (*r.scoped.Load())[full]; s != nil && (brand == "" || !s.ByBrand || s.full != s.Name) {
 		return s, 0
 	}
 	base, scope, _ := strings.Cut(full, "/")
@@ -268,12 +271,12 @@ func (r *rules) scopedKind(full, brand string) (*scoped, Reason) {
 			full = base + "/" + brand
 		}
 	}
-	if s := r.knownScope(full); s != nil {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s := (*r.scoped.Load())[full]; s != nil {
 		return s, 0
 	}
-	r.scopedMu.Lock()
-	defer r.scopedMu.Unlock()
-	if s := r.scoped[full]; s != nil {
+	if s := r.recent[full]; s != nil {
 		return s, 0
 	}
 	s := &scoped{kind: k, full: strings.Clone(full), limit: k.limit}
@@ -281,12 +284,12 @@ func (r *rules) scopedKind(full, brand string) (*scoped, Reason) {
 	if k.PerScope {
 		s.limit = newLimit(k, s.full)
 	}
-	r.scoped[s.full] = s
+	r.recent[s.full] = s
+	if known := *r.scoped.Load(); len(r.recent) > len(known)/8 {
+		all := maps.Clone(known)
+		maps.Copy(all, r.recent)
+		r.scoped.Store(&all)
+		clear(r.recent)
+	}
 	return s, 0
-}
-
-func (r *rules) knownScope(full string) *scoped {
-	r.scopedMu.RLock()
-	defer r.scopedMu.RUnlock()
-	return r.scoped[full]
 }

@@ -15,10 +15,10 @@ type graph struct {
 	now   func() time.Time
 	newID func() ID
 
-	events   map[string]*record
+	events   index[*record] // by ID
 	evidence map[EvidenceKey]*evidence
-	nodes    []map[string]*node // by scoped kind, then value
-	anchors  map[ID]*evidence   // nil for an ID that is gone
+	nodes    index[*node]     // by scoped kind and value
+	anchors  map[ID]*evidence // nil for an ID that is gone
 
 	words         words
 	traits        []*trait // by word; nil for a word that no trait had as name
@@ -36,13 +36,15 @@ type graph struct {
 	moves         []Move // of profiles merged in place
 	missing       missing
 	epoch         uint64
+	first         *firstSight // of the evidence that is arriving
 	feed          feed
 }
 
-func newGraph(r *rules, now func() time.Time, newID func() ID, keep int) *graph {
+func newGraph(r *rules, now func() time.Time, newID func() ID, keep, shards int) *graph {
 	return &graph{
 		rules: r, now: now, newID: newID,
-		events:     map[string]*record{},
+		events:     newIndex[*record](shards),
+		nodes:      newIndex[*node](shards),
 		evidence:   map[EvidenceKey]*evidence{},
 		anchors:    map[ID]*evidence{},
 		tombstones: map[Hash]tombstone{},
@@ -251,7 +253,7 @@ func (c *cluster) reach(p position) {
 // observe records a prepared event.
 func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 	r := Receipt{Event: p.event.ID, Refused: slices.Clip(refused)}
-	if rec := g.events[r.Event]; rec != nil {
+	if rec := g.events.get(0, r.Event); rec != nil {
 		return g.again(rec, p, r)
 	}
 	if g.released {
@@ -286,7 +288,7 @@ func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 	rec := g.keepRecord(p, e)
 	g.strip(rec, p.now.UnixMicro())
 	e.keep(rec)
-	g.events[rec.id] = rec
+	g.events.put(0, rec.id, rec)
 	r.Evidence = e.key
 	r.Profile = e.home.id()
 	if c := e.home; c != nil {
@@ -367,13 +369,30 @@ func (g *graph) nextArrival() uint64 {
 
 // hold makes evidence of names in the order of linking, without anchor and events.
 func (g *graph) hold(key EvidenceKey, names []name) *evidence {
-	e := &evidence{key: key}
-	g.evidence[key] = e
-	e.records = e.sole[:0]
-	e.links = make([]*node, 0, len(names))
-	room := make([]node, 0, len(names))
+	var known [8]*node
+	nodes, fresh := known[:0], 0
 	for _, nm := range names {
 		n := g.findNode(nm)
+		if n == nil {
+			fresh++
+		}
+		nodes = append(nodes, n)
+	}
+	var e *evidence
+	var room []node
+	if g.first = nil; fresh == len(names) && fresh <= firstNames {
+		g.first = &firstSight{}
+		e, room = &g.first.evidence, g.first.nodes[:0]
+		e.links = g.first.links[:0]
+	} else {
+		e, room = &evidence{}, make([]node, 0, fresh)
+		e.links = make([]*node, 0, len(names))
+	}
+	e.key = key
+	g.evidence[key] = e
+	e.records = e.sole[:0]
+	for i, nm := range names {
+		n := nodes[i]
 		if n == nil {
 			room = append(room, node{name: nm})
 			n = &room[len(room)-1]
@@ -390,19 +409,24 @@ func (g *graph) hold(key EvidenceKey, names []name) *evidence {
 	return e
 }
 
-func (g *graph) addNode(n *node) {
-	for n.kind.index >= len(g.nodes) {
-		g.nodes = append(g.nodes, map[string]*node{})
-	}
-	g.nodes[n.kind.index][n.value] = n
+func (g *graph) addNode(n *node) { g.nodes.put(n.kind.index, n.value, n) }
+
+func (g *graph) findNode(nm name) *node { return g.nodes.get(nm.kind.index, nm.value) }
+
+// firstSight is all that a customer seen for the first time takes, in one piece
+// of memory: most have few identifiers, and what is used together lies together.
+type firstSight struct {
+	evidence evidence
+	cluster  cluster
+	nodes    [firstNames]node
+	links    [firstNames]*node
+	placed   [firstNames]*node
+	limits   summary
+	entries  [firstNames]entry
 }
 
-func (g *graph) findNode(nm name) *node {
-	if nm.kind.index >= len(g.nodes) {
-		return nil
-	}
-	return g.nodes[nm.kind.index][nm.value]
-}
+// firstNames is the most identifiers of a firstSight.
+const firstNames = 3
 
 // selfRooted reports whether evidence without linking identifiers is a profile
 // of its own: one that can be looked up. What is only blocked belongs to nobody.

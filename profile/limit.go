@@ -64,6 +64,19 @@ func newSummary(size int) *summary {
 	return &small.summary
 }
 
+// add puts an identifier that counts into a summary that nobody else has.
+func (s *summary) add(n *node, since int64) {
+	if n.kind.limit == nil {
+		return
+	}
+	e := entry{n, since}
+	i := len(s.entries)
+	for i > 0 && compareEntries(e, s.entries[i-1]) < 0 {
+		i--
+	}
+	s.entries = slices.Insert(s.entries, i, e)
+}
+
 func (s *summary) join(t *summary) *summary {
 	switch {
 	case len(t.entries) == 0 && len(t.apart) == 0:

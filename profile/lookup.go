@@ -305,7 +305,7 @@ func (d *Directory) Event(ctx context.Context, eventID string) (Event, ID, error
 	var owner ID
 	err := d.view(ctx, Query{Events: []string{eventID}}, func(g *graph) error {
 		e, owner = Event{}, ""
-		rec := g.events[eventID]
+		rec := g.events.get(0, eventID)
 		switch {
 		case rec == nil:
 			return ErrNotFound

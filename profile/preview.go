@@ -165,7 +165,7 @@ func (g *graph) preview(w WhatIf, names [2]name) (Outcome, error) {
 		}
 		return g.previewTie(w, x, y)
 	case w.Retract != "":
-		rec := g.events[w.Retract]
+		rec := g.events.get(0, w.Retract)
 		switch {
 		case rec == nil:
 			return Outcome{}, ErrNotFound

@@ -197,7 +197,7 @@ func (g *graph) under(r *rules, mint func() ID) (*passing, error) {
 	if err := g.rules.allows(r); err != nil {
 		return &passing{}, err
 	}
-	h := newGraph(r, g.now, mint, 0)
+	h := newGraph(r, g.now, mint, 0, len(g.nodes.shards))
 	h.events, h.words, h.arrivals, h.granted = g.events, g.words, g.arrivals, g.granted
 	h.tombstones, h.erasedUntil, h.keepsOut, h.handOvers = g.tombstones, g.erasedUntil, g.keepsOut, g.handOvers
 	h.stored, h.released = g.stored, g.released
@@ -251,28 +251,26 @@ func (r *rules) allows(next *rules) error {
 func (p *passing) decisions() ([]*node, error) {
 	var loose []*node
 	var against []string // kinds that a declaration stands against
-	for _, byValue := range p.from.nodes {
-		for _, n := range byValue {
-			if releases := n.releases(); len(releases) > 0 {
-				if same := p.place(n); same != nil {
-					same.more().releases = slices.Clone(releases)
-				} else {
-					against = append(against, n.kind.Name)
+	for n := range p.from.nodes.all() {
+		if releases := n.releases(); len(releases) > 0 {
+			if same := p.place(n); same != nil {
+				same.more().releases = slices.Clone(releases)
+			} else {
+				against = append(against, n.kind.Name)
+			}
+		}
+		for _, t := range append(slices.Clip(n.must()), n.cannot()...) {
+			if t.a != n {
+				continue
+			}
+			var ends [2]*node
+			for i, end := range [...]*node{t.a, t.b} {
+				if ends[i] = p.place(end); ends[i] == nil || !ends[i].links() {
+					against = append(against, end.kind.Name)
 				}
 			}
-			for _, t := range append(slices.Clip(n.must()), n.cannot()...) {
-				if t.a != n {
-					continue
-				}
-				var ends [2]*node
-				for i, end := range [...]*node{t.a, t.b} {
-					if ends[i] = p.place(end); ends[i] == nil || !ends[i].links() {
-						against = append(against, end.kind.Name)
-					}
-				}
-				if len(against) == 0 {
-					loose = append(loose, p.tie(t, ends[0], ends[1])...)
-				}
+			if len(against) == 0 {
+				loose = append(loose, p.tie(t, ends[0], ends[1])...)
 			}
 		}
 	}
@@ -481,38 +479,34 @@ func (p *passing) moves() []move {
 			all[move{from, to}] = true
 		}
 	}
-	for _, byValue := range p.from.nodes {
-		for _, n := range byValue {
-			var is *node
-			if s, reason := p.to.rules.scopedKind(n.kind.full, ""); reason == 0 {
-				is = p.to.findNode(name{kind: s, value: n.value})
-			}
-			switch {
-			case is == nil:
-				add(n.home.id(), "")
-			default:
-				add(n.home.id(), is.home.id())
-			}
-			if n.answers() && (is == nil || !is.answers()) {
-				for _, e := range n.holders() {
-					add(e.home.id(), "")
-				}
+	for n := range p.from.nodes.all() {
+		var is *node
+		if s, reason := p.to.rules.scopedKind(n.kind.full, ""); reason == 0 {
+			is = p.to.findNode(name{kind: s, value: n.value})
+		}
+		switch {
+		case is == nil:
+			add(n.home.id(), "")
+		default:
+			add(n.home.id(), is.home.id())
+		}
+		if n.answers() && (is == nil || !is.answers()) {
+			for _, e := range n.holders() {
+				add(e.home.id(), "")
 			}
 		}
 	}
-	for _, byValue := range p.to.nodes {
-		for _, n := range byValue {
-			var was *node
-			if s, reason := p.from.rules.scopedKind(n.kind.full, ""); reason == 0 {
-				was = p.from.findNode(name{kind: s, value: n.value})
-			}
-			if was == nil {
-				add("", n.home.id())
-			}
-			if n.answers() && (was == nil || !was.answers()) {
-				for _, e := range n.holders() {
-					add("", e.home.id())
-				}
+	for n := range p.to.nodes.all() {
+		var was *node
+		if s, reason := p.from.rules.scopedKind(n.kind.full, ""); reason == 0 {
+			was = p.from.findNode(name{kind: s, value: n.value})
+		}
+		if was == nil {
+			add("", n.home.id())
+		}
+		if n.answers() && (was == nil || !was.answers()) {
+			for _, e := range n.holders() {
+				add("", e.home.id())
 			}
 		}
 	}

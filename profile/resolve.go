@@ -67,7 +67,16 @@ func (f *fold) put(n *node, c *cluster, since int64) {
 }
 
 func (f *fold) found(n *node, since int64, room int) *cluster {
-	c := &cluster{limits: summaryOf(n, since), nodes: make([]*node, 0, room)}
+	var c *cluster
+	if first := f.g.first; f.epoch == 0 && first != nil && n == &first.nodes[0] {
+		c = &first.cluster
+		c.nodes = first.placed[:0]
+		c.limits = &first.limits
+		c.limits.entries = first.entries[:0]
+		c.limits.add(n, since)
+	} else {
+		c = &cluster{limits: summaryOf(n, since), nodes: make([]*node, 0, room)}
+	}
 	c.evidence = c.sole[:0]
 	f.put(n, c, since)
 	if f.epoch != 0 {
@@ -115,6 +124,14 @@ func (f *fold) step(e *evidence) *cluster {
 			f.sight(n, c, e.first)
 			continue
 		}
+		if far == nil && n.extra == nil && f.g.grows(c) {
+			if n.kind.limit == nil || judge(c.limits, &summary{entries: []entry{{n, e.first}}}).reason == 0 {
+				f.put(n, c, e.first)
+				c.limits.add(n, e.first)
+				continue
+			}
+			f.g.first = nil // the refusal keeps the limits as they are
+		}
 		limits := noLimits
 		if far != nil {
 			limits = far.limits
@@ -138,6 +155,11 @@ func (f *fold) step(e *evidence) *cluster {
 	}
 	c.hold(e)
 	return c
+}
+
+// grows reports whether a cluster's limits are its alone, and may change in place.
+func (g *graph) grows(c *cluster) bool {
+	return g.first != nil && c.limits == &g.first.limits
 }
 
 func (f *fold) refuse(r *refusal, far *cluster) {
@@ -257,11 +279,9 @@ func (g *graph) rehome(from, to *cluster) {
 			e.home = to
 		}
 	}
-	for _, byValue := range g.nodes {
-		for _, n := range byValue {
-			if n.home == from {
-				n.home = to
-			}
+	for n := range g.nodes.all() {
+		if n.home == from {
+			n.home = to
 		}
 	}
 }

@@ -284,7 +284,7 @@ func (d *Directory) retainEvents(ctx context.Context, id ID, now int64, sum *Ret
 			err := d.update(ctx, Query{Events: old}, func(g *graph) error {
 				stripped = 0
 				for _, id := range old {
-					if rec := g.events[id]; rec != nil && rec.evidence != nil && g.strip(rec, now) {
+					if rec := g.events.get(0, id); rec != nil && rec.evidence != nil && g.strip(rec, now) {
 						stripped++
 					}
 				}

@@ -158,7 +158,7 @@ func (d *Directory) open(ctx context.Context, r *rules, q Query, want missing, n
 	}
 	now := d.now()
 	s := &session{
-		d: d, now: now, graph: newGraph(r, func() time.Time { return now }, newID, 0),
+		d: d, now: now, graph: newGraph(r, func() time.Time { return now }, newID, 0, 1),
 		evidence: map[EvidenceKey]EvidenceRow{}, names: map[Name]NameRow{}, profiles: map[ID]ProfileRow{},
 		anchors: map[ID]AnchorRow{}, events: map[string]EventRow{}, stubs: map[ID]*cluster{},
 		tombstones: map[Hash]tombstone{},
@@ -289,11 +289,9 @@ func (s *session) complete(profiles []ID) {
 			e.home.evidence = append(e.home.evidence, e)
 		}
 	}
-	for _, byValue := range s.graph.nodes {
-		for _, n := range byValue {
-			if whole[n.home] {
-				n.home.nodes = append(n.home.nodes, n)
-			}
+	for n := range s.graph.nodes.all() {
+		if whole[n.home] {
+			n.home.nodes = append(n.home.nodes, n)
 		}
 	}
 	for c := range whole {
@@ -488,7 +486,8 @@ func (s *session) record(row EventRow) *record {
 		rec = g.keepRecord(&prepared{event: &row.Event, at: row.Event.Time.UnixMicro(), consents: row.Event.Consents}, &evidence{})
 		rec.evidence = e
 	}
-	g.events[rec.id] = rec
+	g.events.remove(0, rec.id) // it may have come with another query
+	g.events.put(0, rec.id, rec)
 	s.events[rec.id] = row
 	return rec
 }
@@ -539,18 +538,16 @@ func (s *session) batch() Batch {
 			b.Anchors = append(b.Anchors, g.anchorRow(was.Anchor), g.anchorRow(now))
 		}
 	}
-	for _, byValue := range g.nodes {
-		for _, n := range byValue {
-			if n.stub {
-				continue
-			}
-			was := s.names[n.row()]
-			if row := n.nameRow(was.Version); !reflect.DeepEqual(row, was) {
-				b.Names = append(b.Names, row)
-			}
-			if n.home != nil && n.home.size > 0 {
-				homes[n.home] = true
-			}
+	for n := range g.nodes.all() {
+		if n.stub {
+			continue
+		}
+		was := s.names[n.row()]
+		if row := n.nameRow(was.Version); !reflect.DeepEqual(row, was) {
+			b.Names = append(b.Names, row)
+		}
+		if n.home != nil && n.home.size > 0 {
+			homes[n.home] = true
 		}
 	}
 	for id, was := range s.names {
@@ -572,7 +569,8 @@ func (s *session) batch() Batch {
 			b.Profiles = append(b.Profiles, ProfileRow{ID: id, Version: was.Version, Deleted: true})
 		}
 	}
-	for id, rec := range g.events {
+	for rec := range g.events.all() {
+		id := rec.id
 		was, loaded := s.events[id]
 		switch {
 		case !loaded:
