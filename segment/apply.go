@@ -423,11 +423,10 @@ func (e *Engine) admit(id profile.ID) uint32 {
 		d = e.dict.add(id)
 	}
 	if e.alive.set(d, true) {
-		for _, s := range e.topology {
-			if s.blank {
-				e.concern(s, d)
-			}
+		for _, s := range e.welcoming {
+			e.concern(s, d)
 		}
+		e.lookAll(e.functionLeaves, d)
 	}
 	return d
 }

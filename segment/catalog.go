@@ -2,6 +2,8 @@ package segment
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 )
@@ -60,8 +62,11 @@ type leaf struct {
 
 // compiled is a definition made ready.
 type compiled struct {
-	def    Definition
-	hash   string
+	def  Definition
+	hash string
+	// deep identifies the definition with those that it is made of.
+	deep   string
+	state  *segmentState // in the engine where it is defined, else nil
 	clocks clocks
 	root   *expr
 	leaves []*leaf
@@ -99,6 +104,11 @@ func (c *catalog) compile(d Definition, known map[string]*compiled) (*compiled, 
 		}
 	}
 	out := &compiled{def: d, hash: d.Hash(), clocks: clocks{loc}}
+	out.deep = out.hash
+	for _, name := range d.Rule.n.segments(nil) {
+		sum := sha256.Sum256([]byte(out.deep + known[name].deep))
+		out.deep = hex.EncodeToString(sum[:])
+	}
 	out.root = c.expr(d.Rule.n, out, known)
 	return out, nil
 }
@@ -126,7 +136,7 @@ func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf 
 	var needs []*compiled
 	for _, name := range n.segments(nil) {
 		needs = append(needs, known[name])
-		b.WriteString(known[name].hash)
+		b.WriteString(known[name].deep)
 	}
 	switch { // what is called by name is the caller's, and may be another one
 	case n.kind == nodeFunc:

@@ -66,7 +66,7 @@ func (e *Engine) pack() ([]byte, error) {
 		for d := range e.dict.len() {
 			p.text(string(e.dict.key(d)))
 		}
-		keep(packBitmap(p, &e.alive))
+		keep(packSet(p, e.shot(&e.alive)))
 	})
 	p.section(sectionDefinitions, func(p *packer) {
 		p.uint(uint64(len(e.topology)))
@@ -135,7 +135,7 @@ func (e *Engine) pack() ([]byte, error) {
 	})
 	p.section(sectionMembers, func(p *packer) {
 		for _, s := range e.topology {
-			keep(packBitmap(p, &s.members))
+			keep(packSet(p, e.shot(&s.members)))
 			packColumn(p, e.dict.len(), func(d uint32) bool { return s.turns.newest(d) != 0 }, func(d uint32) { p.ascending(s.turns.instants(d)) })
 		}
 	})
@@ -179,9 +179,15 @@ func (u *unpacker) column(n uint32, read func(d uint32)) {
 	}
 }
 
-// packBitmap writes a set as a portable roaring bitmap.
-func packBitmap(p *packer, m *bitmap) error {
-	b, err := roaringOf(m.snapshot()).ToBytes()
+// shot is a set as it is, taken beside readers.
+func (e *Engine) shot(m *bitmap) (s *set) {
+	e.locked(func() { s = m.snapshot() })
+	return s
+}
+
+// packSet writes a set as a portable roaring bitmap.
+func packSet(p *packer, s *set) error {
+	b, err := roaringOf(s).ToBytes()
 	p.bytes(b)
 	return err
 }
@@ -378,7 +384,8 @@ func (e *Engine) restore(definitions []*compiled, loaded needs) error {
 			}
 			n.series[i] = loaded.series[at]
 		}
-		e.install(c, n, false)
+		e.adopt(n)
+		e.publish(e.build(c, false))
 	}
 	return nil
 }

@@ -12,8 +12,9 @@ import (
 // Define adds a segment as of now: the clock advances to it, what the rule
 // reads and the engine does not hold yet is read from the History, and every
 // customer who belongs enters, marked ByDefinition and Backfill. The same
-// definition again changes nothing; another of that name is [ErrDefined]. On
-// an error nothing is defined.
+// definition again changes nothing; another of that name is [ErrDefined] (see
+// [Engine.Redefine]). On an error nothing is defined. However long it takes,
+// questions about other segments are answered meanwhile.
 func (e *Engine) Define(ctx context.Context, now time.Time, def Definition) error {
 	return e.write(ctx, func() error {
 		if s := e.segments[def.Name]; s != nil {
@@ -26,20 +27,36 @@ func (e *Engine) Define(ctx context.Context, now time.Time, def Definition) erro
 		if err != nil {
 			return err
 		}
-		e.state.Lock()
-		e.advance(micros(now))
-		e.state.Unlock()
+		e.locked(func() { e.advance(micros(now)) })
 		need, err := e.gather(ctx, c)
 		if err != nil {
 			e.catalog.release(c, e.leaves, e.series)
 			return err
 		}
-		e.state.Lock()
-		defer e.state.Unlock()
-		e.install(c, need, true)
-		e.admitMembers(c)
+		e.locked(func() { e.adopt(need) })
+		s := e.build(c, true)
+		why := e.byDefinition()
+		for d := range e.dict.len() {
+			if e.alive.has(d) && e.member(c.root, d) {
+				s.members.set(d, true)
+				e.record(s, d, true, e.clock, e.clock, why)
+			}
+		}
+		e.locked(func() { e.publish(s) })
 		return e.redefined()
 	})
+}
+
+// locked does what readers must not see half done.
+func (e *Engine) locked(f func()) {
+	e.state.Lock()
+	defer e.state.Unlock()
+	f()
+}
+
+// byDefinition is the cause of what follows from a definition now.
+func (e *Engine) byDefinition() cause {
+	return cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
 }
 
 func (e *Engine) compile(def Definition) (*compiled, error) {
@@ -57,10 +74,14 @@ type needs struct {
 	orders map[uint32]*orderBook
 }
 
-// missing makes the columns that c reads and the engine lacks, empty.
-func (e *Engine) missing(c *compiled) (n needs) {
+// missing makes the columns that are read and that the engine lacks, empty.
+func (e *Engine) missing(cs ...*compiled) (n needs) {
 	reads := map[string]bool{}
-	for _, l := range c.leaves {
+	var leaves []*leaf
+	for _, c := range cs {
+		leaves = append(leaves, c.leaves...)
+	}
+	for _, l := range leaves {
 		for _, name := range l.node.attrs() {
 			if e.attrs[name] == nil && !reads[name] {
 				reads[name] = true
@@ -99,9 +120,10 @@ func (e *Engine) widest(have *seriesColumn, k int) int {
 	return max(k, have.latest.k)
 }
 
-// gather makes the columns that c reads and the engine lacks, and fills them.
-func (e *Engine) gather(ctx context.Context, c *compiled) (needs, error) {
-	n := e.missing(c)
+// gather makes the columns that are read and that the engine lacks, and fills
+// them.
+func (e *Engine) gather(ctx context.Context, cs ...*compiled) (needs, error) {
+	n := e.missing(cs...)
 	if n.attrs == nil && n.series == nil {
 		return n, nil
 	}
@@ -148,11 +170,11 @@ func (n *node) attrs() []string {
 	return nil
 }
 
-// install puts a segment in with its columns. With look, it looks at everyone
-// at the clock.
-func (e *Engine) install(c *compiled, n needs, look bool) {
-	e.adopt(n)
-	s := &segmentState{compiled: c, order: len(e.topology)}
+// build makes the state of a segment whose columns are there. With look, it
+// looks at everyone at the clock. No reader sees it before it is published.
+func (e *Engine) build(c *compiled, look bool) *segmentState {
+	s := &segmentState{compiled: c, turns: &turnLog{}}
+	c.state = s
 	var fresh []*leafState
 	for _, l := range c.leaves {
 		st := e.leaves[l]
@@ -164,17 +186,55 @@ func (e *Engine) install(c *compiled, n needs, look bool) {
 		s.leaves = append(s.leaves, st)
 	}
 	e.bind(c.root)
-	s.blank, _ = eval(blankFacts{}, c.root, 0)
-	e.segments[c.def.Name] = s
-	e.names.Store(c.def.Name, s)
+	s.blank = c.root.blank()
+	if look {
+		for _, l := range fresh {
+			e.lookEverywhere(l)
+		}
+		e.unconcern()
+	}
+	return s
+}
+
+// publish shows readers a segment that was built, and lets the clock ring its
+// leaves.
+func (e *Engine) publish(s *segmentState) {
+	e.segments[s.def.Name] = s
+	e.names.Store(s.def.Name, s)
 	e.topology = append(e.topology, s)
-	if !look {
-		return
+	for _, l := range s.leaves {
+		e.enlist(l)
 	}
-	for _, l := range fresh {
-		e.lookEverywhere(l)
+	e.reorder()
+}
+
+// reorder puts each segment after those that it is made of, and else leaves
+// the order as it is.
+func (e *Engine) reorder() {
+	var ordered []*segmentState
+	var visit func(s *segmentState)
+	seen := map[*segmentState]bool{}
+	visit = func(s *segmentState) {
+		if seen[s] {
+			return
+		}
+		seen[s] = true
+		for _, l := range s.leaves {
+			for _, c := range l.leaf.needs {
+				visit(c.state)
+			}
+		}
+		s.order = len(ordered)
+		ordered = append(ordered, s)
 	}
-	e.unconcern()
+	e.welcoming = e.welcoming[:0]
+	for _, s := range e.topology {
+		visit(s)
+		if s.blank {
+			e.welcoming = append(e.welcoming, s)
+		}
+	}
+	e.topology = ordered
 }
 
 // lookEverywhere looks at a leaf of everyone of whom anything is known that it
@@ -190,7 +250,7 @@ func (e *Engine) lookEverywhere(l *leafState) {
 		pages = append(pages, col.page)
 	}
 	for i := range int(e.dict.len()+pageSize-1) / pageSize {
-		known := len(l.leaf.needs) > 0
+		known := len(l.leaf.needs) > 0 || l.leaf.node.kind == nodeFunc // which may go by the key
 		for _, page := range pages {
 			known = known || page(i)
 		}
@@ -211,17 +271,6 @@ func (e *Engine) unconcern() {
 		s.pending = s.pending[:0]
 	}
 	e.dirty = e.dirty[:0]
-}
-
-// admitMembers lets everyone who belongs to a new segment enter.
-func (e *Engine) admitMembers(c *compiled) {
-	s := e.segments[c.def.Name]
-	for d := range e.dict.len() {
-		if e.alive.has(d) && e.member(c.root, d) {
-			e.concern(s, d)
-		}
-	}
-	e.settle(cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}, e.clock)
 }
 
 // adopt takes new columns in.
@@ -264,10 +313,11 @@ func (e *Engine) adopt(n needs) {
 }
 
 func (e *Engine) installLeaf(l *leaf) *leafState {
-	st := &leafState{leaf: l, flipped: bitmap{alone: true}}
-	st.blank, _ = l.eval(blankFacts{}, 0)
+	st := &leafState{leaf: l, flipped: bitmap{alone: true}, place: -1}
+	if l.node.kind != nodeIn && l.node.kind != nodeFunc {
+		st.blank, _ = l.eval(blankFacts{}, 0)
+	}
 	e.leaves[l] = st
-	e.enlist(st)
 	if l.counting != nil {
 		st.column = e.series[l.of[0].index]
 	}
@@ -284,8 +334,10 @@ func (e *Engine) installLeaf(l *leaf) *leafState {
 		}
 	}
 	for _, c := range l.needs {
-		other := e.segments[c.def.Name]
-		other.asLeaf = append(other.asLeaf, st)
+		c.state.asLeaf = append(c.state.asLeaf, st)
+	}
+	if l.node.kind == nodeFunc {
+		e.functionLeaves = append(e.functionLeaves, st)
 	}
 	return st
 }
@@ -300,23 +352,34 @@ func (e *Engine) bind(x *expr) {
 	}
 }
 
-// blankFacts is a customer of whom nothing is known.
+// blank reports whether a customer belongs at whom no leaf has looked.
+func (x *expr) blank() bool {
+	switch x.kind {
+	case nodeNot:
+		return !x.kids[0].blank()
+	case nodeAll:
+		return !slices.ContainsFunc(x.kids, func(k *expr) bool { return !k.blank() })
+	case nodeAny:
+		return slices.ContainsFunc(x.kids, (*expr).blank)
+	}
+	return x.state.blank
+}
+
+// blankFacts is a customer of whom nothing is known. Neither functions, which
+// may go by the key, nor other segments are asked about it.
 type blankFacts struct{}
 
 func (blankFacts) key() profile.ID           { return "" }
 func (blankFacts) attr(string) profile.Value { return profile.Value{} }
 func (blankFacts) run(*stream) run           { return run{} }
-func (b blankFacts) member(c *compiled, t int64) (bool, int64) {
-	return eval(b, c.root, t)
-}
+
+func (blankFacts) member(*compiled, int64) (bool, int64) { return false, never }
 
 // Drop removes a segment as of now; its members exit, marked ByDefinition and
 // Backfill. One that others are made of is [ErrInUse], one that is not there
 // [ErrUnknownSegment].
 func (e *Engine) Drop(ctx context.Context, now time.Time, segment string) error {
 	return e.write(ctx, func() error {
-		e.state.Lock()
-		defer e.state.Unlock()
 		s := e.segments[segment]
 		switch {
 		case s == nil:
@@ -324,27 +387,27 @@ func (e *Engine) Drop(ctx context.Context, now time.Time, segment string) error 
 		case len(s.asLeaf) > 0:
 			return fmt.Errorf("%w: %s", ErrInUse, segment)
 		}
-		e.advance(micros(now))
-		why := cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
-		for d := range e.dict.len() {
-			if s.members.has(d) {
-				s.members.set(d, false)
-				e.turn(s, d, false, e.clock, e.clock, why)
+		e.locked(func() {
+			e.advance(micros(now))
+			why := e.byDefinition()
+			for d := range e.dict.len() {
+				if s.members.set(d, false) {
+					e.record(s, d, false, e.clock, e.clock, why)
+				}
 			}
-		}
-		e.uninstall(s)
+			delete(e.segments, s.def.Name)
+			e.names.Delete(s.def.Name)
+			e.topology = slices.Delete(e.topology, s.order, s.order+1)
+			e.detach(s)
+			e.reorder()
+		})
 		return e.redefined()
 	})
 }
 
-// uninstall takes out a segment of which no other is made.
-func (e *Engine) uninstall(s *segmentState) {
-	delete(e.segments, s.def.Name)
-	e.names.Delete(s.def.Name)
-	e.topology = slices.Delete(e.topology, s.order, s.order+1)
-	for i, t := range e.topology {
-		t.order = i
-	}
+// detach takes out the leaves and columns that only this segment uses; no other
+// is made of it.
+func (e *Engine) detach(s *segmentState) {
 	for _, l := range s.leaves {
 		l.users = slices.DeleteFunc(l.users, func(u *segmentState) bool { return u == s })
 		if len(l.users) == 0 {
@@ -391,8 +454,8 @@ func (e *Engine) removeLeaf(l *leafState) {
 		}
 	}
 	for _, c := range l.leaf.needs {
-		other := e.segments[c.def.Name]
-		other.asLeaf = without(other.asLeaf)
+		c.state.asLeaf = without(c.state.asLeaf)
 	}
+	e.functionLeaves = without(e.functionLeaves)
 	e.delist(l)
 }

@@ -60,12 +60,14 @@ type Engine struct {
 		name string
 		to   *routes[*seriesColumn]
 	}
-	byOrder  []*seriesColumn
-	orders   map[uint32]*orderBook // nil while no rule reads orders
-	leaves   map[*leaf]*leafState
-	segments map[string]*segmentState
-	topology []*segmentState // each after those that it is made of
-	names    sync.Map        // name to *segmentState, for readers that do not wait
+	byOrder        []*seriesColumn
+	orders         map[uint32]*orderBook // nil while no rule reads orders
+	leaves         map[*leaf]*leafState
+	segments       map[string]*segmentState
+	topology       []*segmentState // each after those that it is made of
+	welcoming      []*segmentState // those to which one of whom nothing is known belongs
+	functionLeaves []*leafState
+	names          sync.Map // name to *segmentState, for readers that do not wait
 
 	alarms  alarms
 	waiting futureHeap
@@ -94,7 +96,7 @@ type segmentState struct {
 	blank   bool         // whether a customer of whom nothing is known belongs
 	asLeaf  []*leafState // leaves of others that read this one
 	leaves  []*leafState
-	turns   turnLog
+	turns   *turnLog
 	pending []uint32 // customers to look at
 }
 
@@ -312,16 +314,21 @@ type detectedCause struct {
 	detected int64
 }
 
-// turn records that a customer has entered or exited.
+// turn records that a customer has entered or exited, and looks at what is made
+// of the segment.
 func (e *Engine) turn(s *segmentState, d uint32, in bool, effective, detected int64, why cause) {
+	e.record(s, d, in, effective, detected, why)
+	if e.alive.has(d) {
+		e.lookAll(s.asLeaf, d)
+	}
+}
+
+func (e *Engine) record(s *segmentState, d uint32, in bool, effective, detected int64, why cause) {
 	s.turns.add(d, effective, in)
 	if n := len(e.causes); n == 0 || e.causes[n-1] != (detectedCause{why, detected}) {
 		e.causes = append(e.causes, detectedCause{why, detected})
 	}
 	e.turned = append(e.turned, turned{s, effective, d, in, uint32(len(e.causes) - 1)})
-	if e.alive.has(d) {
-		e.lookAll(s.asLeaf, d)
-	}
 }
 
 // writeOut puts what turned into the next commit.
@@ -422,7 +429,7 @@ func (v *view) counts(l *leaf, t int64) (holds bool, until int64) {
 
 func (v *view) member(c *compiled, t int64) (bool, int64) {
 	if v.live {
-		return v.e.segments[c.def.Name].members.has(v.d), never
+		return c.state.members.has(v.d), never
 	}
 	return eval(v, c.root, t)
 }

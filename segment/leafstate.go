@@ -8,7 +8,9 @@ import (
 // leafState is a leaf with what the engine keeps of it.
 type leafState struct {
 	leaf *leaf
-	// blank is the answer for a customer of whom nothing is known; flipped has
+	// blank is the answer for a customer at whom nobody has looked: the one for
+	// someone of whom nothing is known, false for functions, at which one looks
+	// for every customer, and for segments, in which nobody begins. flipped has
 	// those for whom the answer is the other one.
 	blank   bool
 	flipped bitmap
@@ -91,7 +93,7 @@ func (e *Engine) file(l *leafState, d uint32, at int64) {
 		e.open(l)
 	}
 	l.wheel.file(at, d)
-	if at < l.alarm {
+	if l.place >= 0 && at < l.alarm {
 		e.alarms.reset(l)
 	}
 }
@@ -219,10 +221,12 @@ func (l *leafState) unlook(d uint32) {
 	}
 }
 
-// enlist puts a leaf among those that the clock rings.
+// enlist puts a leaf among those that the clock rings, if it is not there yet.
 func (e *Engine) enlist(l *leafState) {
-	l.alarm = never
-	heap.Push(&e.alarms, l)
+	if l.place < 0 {
+		l.alarm = l.wheel.next()
+		heap.Push(&e.alarms, l)
+	}
 }
 
 // delist takes it out.

@@ -135,8 +135,8 @@ func (e *Engine) plan(x *expr, q *query) *planStep {
 	l := x.leaf
 	now := q.t == e.clock
 	switch state := e.leaves[l]; {
-	case l.node.kind == nodeIn && now:
-		s.access = bySet{set: e.segments[l.node.segment].members.snapshot()}
+	case l.node.kind == nodeIn && now && l.needs[0].state != nil:
+		s.access = bySet{set: l.needs[0].state.members.snapshot()}
 	case state != nil && (now || l.node.kind == nodeAttr):
 		// The engine keeps the answer. Who is gone is in no set.
 		s.access = bySet{state.flipped.snapshot(), state.blank}

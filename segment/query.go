@@ -85,6 +85,13 @@ func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query
 	}
 	e.state.Lock()
 	defer e.state.Unlock()
+	e.adopt(need)
+	return e.pinned(t, c)
+}
+
+// pinned plans the evaluation of a rule whose columns are there, on the state
+// as it is; the state lock must be held.
+func (e *Engine) pinned(t time.Time, c *compiled) (*query, error) {
 	q := &query{dict: e.dict, t: e.clock}
 	if !t.IsZero() {
 		q.t = micros(t)
@@ -92,7 +99,6 @@ func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query
 	if q.t < e.clock {
 		return nil, ErrPast
 	}
-	e.adopt(need)
 	q.alive = e.alive.snapshot()
 	q.blocks = len(q.alive.blocks)
 	q.view = pinned{
@@ -118,9 +124,9 @@ func (q *query) pin(e *Engine, l *leaf) {
 		}
 	}
 	for _, c := range l.needs {
-		if q.t == e.clock {
+		if q.t == e.clock && c.state != nil {
 			if v.members[c] == nil {
-				v.members[c] = e.segments[c.def.Name].members.snapshot()
+				v.members[c] = c.state.members.snapshot()
 			}
 			continue
 		}

@@ -97,6 +97,9 @@ func (t *Transition) identify() {
 	part(t.Cause.Event)
 	b = binary.AppendUvarint(b, t.Cause.Change)
 	b = binary.AppendVarint(b, t.EffectiveAt.UnixMicro())
+	if t.Cause.Kind == ByDefinition { // which may come twice at one instant
+		b = binary.AppendUvarint(b, t.Seq)
+	}
 	sum := sha256.Sum256(b)
 	t.ID = hex.EncodeToString(sum[:16])
 }
