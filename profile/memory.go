@@ -398,10 +398,11 @@ func (s *MemoryStore) MarshalJSON() ([]byte, error) {
 		Anchors    []AnchorRow    `json:"anchors"`
 		Profiles   []ProfileRow   `json:"profiles"`
 		Tombstones []TombstoneRow `json:"tombstones"`
+		HandOvers  []HandOver     `json:"hand_overs"`
 		Changes    []Change       `json:"changes"`
 	}{
 		slices.Collect(maps.Values(s.events)), slices.Collect(maps.Values(s.evidence)), slices.Collect(maps.Values(s.names)),
-		slices.Collect(maps.Values(s.anchors)), slices.Collect(maps.Values(s.profiles)), slices.Collect(maps.Values(s.tombs)), s.changes,
+		slices.Collect(maps.Values(s.anchors)), slices.Collect(maps.Values(s.profiles)), slices.Collect(maps.Values(s.tombs)), s.handed, s.changes,
 	}
 	return json.Marshal(rows)
 }
