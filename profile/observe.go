@@ -411,7 +411,7 @@ func representable(t time.Time) bool {
 func (g *graph) sameContent(rec *record, p *prepared) bool {
 	e := p.event
 	if rec.at != p.at || g.sources.names[rec.source] != e.Source ||
-		g.words.names[rec.brand] != e.Brand || !slices.Equal(rec.ids, e.Identifiers) ||
+		g.words.names[rec.brand] != e.Brand || !slices.Equal(rec.ids, writable(e.Identifiers)) ||
 		!slices.Equal(rec.consents(), p.consents) || !slices.Equal(rec.relations(), relationsOf(e)) ||
 		int(rec.traits) != len(e.Traits) {
 		return false

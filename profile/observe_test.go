@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -196,6 +197,29 @@ func TestUnusableIdentifiersDoNotStopTheEvent(t *testing.T) {
 	require.Len(t, p.Identifiers, 1)
 	_, err = d.Lookup(t.Context(), phone("13000000000"))
 	require.ErrorIs(t, err, profile.ErrNotFound, "a blocked value looks nobody up")
+}
+
+// What is no text, or too long, is kept as far as it can be written anywhere,
+// and a redelivery is still the same event.
+func TestUnusableIdentifiersAreKeptAsText(t *testing.T) {
+	for name, store := range map[string]profile.Store{"memory": nil, "store": profile.NewMemoryStore()} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, profile.Config{Store: store})
+			e := event("1", day(1), device("D1"), device("a\xffb"), device("a\x00b"), profile.Identifier{Kind: "\xff", Value: "1"}, phone(strings.Repeat("é", 10_000)))
+			observe(t, d, e)
+			require.True(t, observe(t, d, e).Duplicate)
+			kept, _, err := d.Event(t.Context(), "1")
+			require.NoError(t, err)
+			require.Len(t, kept.Identifiers, 5)
+			for _, id := range kept.Identifiers {
+				require.LessOrEqual(t, len(id.Value), profile.MaxValueBytes)
+				require.True(t, utf8.ValidString(id.Kind+id.Value))
+				require.NotContains(t, id.Value, "\x00")
+			}
+			require.Equal(t, device("a\ufffdb"), kept.Identifiers[1])
+			observe(t, d, event("2", day(1), kept.Identifiers...))
+		})
+	}
 }
 
 // An event whose every identifier is blocked is kept, and belongs to nobody.

@@ -52,10 +52,11 @@ func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 		traits: uint16(len(in.Traits)), mode: in.Mode, at: p.at, evidence: e,
 	}
 	// Sources tend to report the same identifiers again and again.
-	if n := len(e.records); n > 0 && slices.Equal(e.records[n-1].ids, in.Identifiers) {
+	ids := writable(in.Identifiers)
+	if n := len(e.records); n > 0 && slices.Equal(e.records[n-1].ids, ids) {
 		rec.ids = e.records[n-1].ids
 	} else {
-		rec.ids = slices.Clone(in.Identifiers)
+		rec.ids = slices.Clone(ids)
 	}
 	if n := len(in.Traits) + len(in.Properties); n > 0 {
 		rec.fields = make([]field, 0, n)
@@ -70,6 +71,25 @@ func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 		rec.more = &more{order: orderOf(in), consents: slices.Clone(p.consents), relations: relationsOf(in)}
 	}
 	return rec
+}
+
+// writable are identifiers as any Store can write them: text, and no longer
+// than they may be. Those that this changes were refused.
+func writable(ids []Identifier) []Identifier {
+	text := func(s string) bool { return len(s) <= MaxValueBytes && checkText(s) == nil }
+	if !slices.ContainsFunc(ids, func(id Identifier) bool { return !text(id.Kind) || !text(id.Value) }) {
+		return ids
+	}
+	ids = slices.Clone(ids)
+	for i := range ids {
+		for _, s := range [...]*string{&ids[i].Kind, &ids[i].Value} {
+			if !text(*s) {
+				clean := strings.ToValidUTF8(strings.ReplaceAll(*s, "\x00", "\ufffd"), "\ufffd")
+				*s = strings.ToValidUTF8(clean[:min(len(clean), MaxValueBytes)], "")
+			}
+		}
+	}
+	return ids
 }
 
 // eventOf gives a record back as the event that it was. Identifiers, the order,
