@@ -140,47 +140,129 @@ func find() (url string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	own, err := startServer(bin)
+	if err != nil {
+		return "", nil, err
+	}
+	return own.url, own.stop, nil
+}
+
+// Server is a private PostgreSQL in a temporary directory.
+type Server struct {
+	bin, dir, url string
+	attr          *syscall.SysProcAttr
+	process       *exec.Cmd
+	gone          chan error // what its end gave
+	log           *os.File
+}
+
+// NewServer starts a PostgreSQL of the test's own, to be crashed. It skips where
+// there are no binaries.
+func NewServer(t testing.TB) *Server {
+	t.Helper()
+	bin, err := binaries()
+	if err == nil {
+		var s *Server
+		if s, err = startServer(bin); err == nil {
+			t.Cleanup(s.stop)
+			return s
+		}
+	}
+	if os.Getenv("CXKIT_REQUIRE_POSTGRES") == "1" {
+		t.Fatalf("PostgreSQL's binaries are required: %v", err)
+	}
+	t.Skipf("no PostgreSQL of our own: %v", err)
+	return nil
+}
+
+// Open opens the server's database with at most conns connections.
+func (s *Server) Open(t testing.TB, conns int) *sql.DB { return open(t, "pgx", s.url, conns) }
+
+// Crash kills the server where it stands, and starts it again: it recovers from
+// its log.
+func (s *Server) Crash() error {
+	if err := s.process.Process.Kill(); err != nil {
+		return err
+	}
+	<-s.gone
+	// The backends die when they notice; until then the new server refuses to start.
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if err = s.start(5 * time.Second); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func startServer(bin string) (*Server, error) {
 	// A socket's path must be short, and the server's user must reach it.
 	dir, err := os.MkdirTemp("/tmp", "cxkit-pg-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	remove := func() { _ = os.RemoveAll(dir) }
+	s := &Server{bin: bin, dir: dir}
 	attr, name, err := unprivileged(dir)
 	if err != nil {
-		remove()
-		return "", nil, err
+		s.stop()
+		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	initdb := command(attr, dir, filepath.Join(bin, "initdb"), "-D", data, "--no-sync", "-A", "trust", "-U", name, "-E", "UTF8", "--locale=C")
+	s.attr = attr
+	initdb := command(attr, dir, filepath.Join(bin, "initdb"), "-D", s.data(), "--no-sync", "-A", "trust", "-U", name, "-E", "UTF8", "--locale=C")
 	if out, err := initdb.CombinedOutput(); err != nil {
-		remove()
-		return "", nil, fmt.Errorf("initdb: %w: %s", err, out)
+		s.stop()
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	postgres := command(attr, dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=",
+	if s.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
+		s.stop()
+		return nil, err
+	}
+	s.url = fmt.Sprintf("host=%s user=%s dbname=postgres sslmode=disable", dir, name)
+	if err := s.start(30 * time.Second); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// start returns once the server answers.
+func (s *Server) start(patience time.Duration) error {
+	p := command(s.attr, s.dir, filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=",
 		"-c", "max_connections=200", "-c", "shared_buffers=64MB")
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		remove()
-		return "", nil, err
+	p.Stdout, p.Stderr = s.log, s.log
+	if err := p.Start(); err != nil {
+		return err
 	}
-	postgres.Stdout, postgres.Stderr = log, log
-	if err := postgres.Start(); err != nil {
-		remove()
-		return "", nil, err
+	s.process = p
+	gone := make(chan error, 1)
+	go func() { gone <- p.Wait(); close(gone) }()
+	s.gone = gone
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answers := make(chan error, 1)
+	go func() { answers <- await(ctx, s.url) }()
+	select {
+	case err := <-gone:
+		cancel()
+		<-answers
+		s.process = nil
+		return fmt.Errorf("postgres ended: %w", err)
+	case err := <-answers:
+		return err
 	}
-	stop = func() {
-		_ = postgres.Process.Signal(syscall.SIGQUIT)
-		_ = postgres.Wait()
-		_ = log.Close()
-		remove()
+}
+
+func (s *Server) stop() {
+	if s.process != nil {
+		_ = s.process.Process.Signal(syscall.SIGQUIT)
+		<-s.gone
 	}
-	url = fmt.Sprintf("host=%s user=%s dbname=postgres sslmode=disable", dir, name)
-	if err := await(url); err != nil {
-		stop()
-		return "", nil, err
+	if s.log != nil {
+		_ = s.log.Close()
 	}
-	return url, stop, nil
+	_ = os.RemoveAll(s.dir)
 }
 
 func binaries() (string, error) {
@@ -238,13 +320,11 @@ func command(attr *syscall.SysProcAttr, dir, path string, args ...string) *exec.
 }
 
 // await returns once the server answers.
-func await(url string) error {
+func await(ctx context.Context, url string) error {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
 	for {
 		err := db.PingContext(ctx)
 		if err == nil || ctx.Err() != nil {
