@@ -23,7 +23,7 @@ import (
 	"github.com/cxkit/cxkit/internal/sqlkit"
 )
 
-var crashCycles = flag.Int("crash.cycles", 20, "how often a process under load is killed on each engine")
+var crashCycles = flag.Int("crash.cycles", 10, "how often a process under load is killed on each engine")
 
 // The environment of a process that is made to be killed.
 const (
@@ -176,7 +176,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-var serverCrashes = flag.Int("crash.server", 3, "how often the PostgreSQL server is killed under load")
+var serverCrashes = flag.Int("crash.server", 2, "how often the PostgreSQL server is killed under load")
 
 // TestTheServerCrashes kills the PostgreSQL server under load. Every operation
 // is repeated by its key until it is acknowledged; each is then there once.

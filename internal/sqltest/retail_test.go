@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	retailCustomers = flag.Int("retail.customers", 12, "persons in the year that the retail example is killed in")
-	retailKills     = flag.Int("retail.kills", 4, "how often it is killed on each engine")
+	retailCustomers = flag.Int("retail.customers", 8, "persons in the year that the retail example is killed in")
+	retailKills     = flag.Int("retail.kills", 2, "how often it is killed on each engine")
 )
 
 // TestTheRetailJobGoesOnWhereItWasKilled: killed at any moment and started
