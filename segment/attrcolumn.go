@@ -402,6 +402,11 @@ func (x *attrIndex) single() *set {
 	return nil
 }
 
+// onlyPlanes reports whether nothing but the planes decides.
+func (x *attrIndex) onlyPlanes() bool {
+	return x.planes != nil && len(x.sets) == 0 && x.also == nil && x.odd == nil && x.pred.op != opMissing
+}
+
 // eval writes who in a block passes; for opMissing, who does not.
 func (x *attrIndex) eval(block int, out *[blockWords]uint64) {
 	if x.planes != nil {

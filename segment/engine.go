@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -44,6 +45,7 @@ type Engine struct {
 	// writer is held by whoever changes the engine; state is held to touch
 	// what readers see.
 	writer sync.Mutex
+	writes atomic.Uint64 // how often somebody began to
 	state  sync.RWMutex
 
 	clock    int64  // everything due up to and including it is done

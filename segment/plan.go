@@ -38,7 +38,6 @@ func (e *Engine) Plan(ctx context.Context, t time.Time, def Definition) (Plan, e
 	if err != nil {
 		return Plan{}, err
 	}
-	q.root.reset() // of what the estimates counted
 	q.trace = true
 	if _, err := q.set(ctx); err != nil {
 		return Plan{}, err
@@ -77,13 +76,6 @@ type planStep struct {
 	cost      float64 // nanoseconds for each customer in question
 	total     int     // customers there are
 	actual    int
-}
-
-func (s *planStep) reset() {
-	s.actual = 0
-	for _, k := range s.kids {
-		k.reset()
-	}
 }
 
 func (s *planStep) report() PlanStep {
@@ -215,12 +207,14 @@ func (q *query) estimate(s *planStep) {
 		s.cost = costIndex
 		// The blocks of the sample are spread over all.
 		hit, asked := 0, 0
-		var mask, out words
+		var w words
 		for k := range min(sampleBlocks, q.blocks) {
 			i := k * q.blocks / sampleBlocks
-			q.alive.block(i).fill(&mask)
-			asked += onesOf(&mask)
-			hit += by.among(q, i, &mask, &out)
+			q.everyone(i, &w)
+			asked += onesOf(&w)
+			if by.narrow(q, i, &w) {
+				hit += onesOf(&w)
+			}
 		}
 		s.share = float64(hit) / float64(max(asked, 1))
 	default:

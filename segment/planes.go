@@ -112,8 +112,16 @@ func (c *planeChunk) widen(n int64) {
 			lo, hi = min(lo, v), max(hi, v)
 		}
 	}
-	c.base = lo
+	// Of the bases that need no more bits the roundest, so that bounds look the
+	// same in all chunks.
 	c.width = bits.Len64(uint64(hi) - uint64(lo))
+	c.base = lo
+	for zeros := c.width; zeros > 0; zeros-- {
+		if round := lo >> zeros << zeros; zeros < 64 && bits.Len64(uint64(hi)-uint64(round)) <= c.width {
+			c.base = round
+			break
+		}
+	}
 	c.words = make([]uint64, chunkGroups*c.width)
 	for at := range uint32(chunkSize) {
 		v, ok := old.get(at)
@@ -137,25 +145,36 @@ func (p *planes) pin() *planes {
 
 // within writes who in a block has a number from lo to hi, both included.
 func (p *planes) within(block int, lo, hi int64, out *[blockWords]uint64) {
+	for i := range out {
+		out[i] = math.MaxUint64
+	}
+	p.narrow(block, lo, hi, out)
+}
+
+// narrow keeps of w, in a block, who has a number from lo to hi, both included,
+// and reports whether there may be any.
+func (p *planes) narrow(block int, lo, hi int64, w *[blockWords]uint64) bool {
+	some := false
 	for i := range chunksBlock {
-		part := (*[chunkGroups]uint64)(out[i*chunkGroups:])
+		part := (*[chunkGroups]uint64)(w[i*chunkGroups:])
 		at := block*chunksBlock + i
 		if at >= len(p.chunks) || p.chunks[at] == nil {
 			clear(part[:])
 			continue
 		}
-		p.chunks[at].within(lo, hi, part)
+		some = p.chunks[at].narrow(lo, hi, part) || some
 	}
+	return some
 }
 
-func (c *planeChunk) within(lo, hi int64, out *[chunkGroups]uint64) {
+func (c *planeChunk) narrow(lo, hi int64, w *[chunkGroups]uint64) bool {
 	top := uint64(math.MaxUint64)
 	if c.width < 64 {
 		top = 1<<c.width - 1
 	}
 	if lo > hi || hi < c.base || lo > c.base && uint64(lo)-uint64(c.base) > top {
-		clear(out[:])
-		return
+		clear(w[:])
+		return false
 	}
 	from, to := uint64(0), top
 	if lo > c.base {
@@ -164,47 +183,98 @@ func (c *planeChunk) within(lo, hi int64, out *[chunkGroups]uint64) {
 	if hi >= c.base {
 		to = min(top, uint64(hi)-uint64(c.base))
 	}
-	if from == 0 && to == top {
-		*out = c.present
-		return
+	switch {
+	case from == 0 && to == top:
+		for g := range w {
+			w[g] &= c.present[g]
+		}
+	case from == 0:
+		c.above(to, w, math.MaxUint64)
+	case to == top:
+		c.above(from-1, w, 0)
+	default:
+		c.between(from, to, w)
 	}
-	c.between(from, to, out)
+	return true
 }
 
-// between marks offsets from one to the other, both included. It goes from the
-// lowest bit up: an offset is above a bound where its bit is 1 and the bound's
-// is 0, or where the bits are equal and it was above so far. Four groups at a
-// time keep the processor busy.
-func (c *planeChunk) between(from, to uint64, out *[chunkGroups]uint64) {
+// above keeps offsets above a bound, or where turned is all ones those that are
+// not. It goes from the lowest bit up: an offset is above where its bit is 1 and
+// the bound's is 0, or where the bits are equal and it was above so far. The
+// lowest bits of the bound that are 1 make no difference. Four groups at a time
+// keep the processor busy; those of which nobody is asked about are left out.
+func (c *planeChunk) above(bound uint64, w *[chunkGroups]uint64, turned uint64) {
 	width := c.width
-	var steps [64]uint8
-	for i := range width {
-		steps[i] = uint8(from>>i&1 | to>>i&1<<1)
+	skip := min(bits.TrailingZeros64(^bound), width)
+	var room [64]bool
+	one := room[:width-skip]
+	for i := range one {
+		one[i] = bound>>(skip+i)&1 != 0
 	}
-	step := steps[:width]
 	for g := 0; g < chunkGroups; g += 4 {
-		w1 := c.words[g*width:][:len(step)]
-		w2 := c.words[(g+1)*width:][:len(step)]
-		w3 := c.words[(g+2)*width:][:len(step)]
-		w4 := c.words[(g+3)*width:][:len(step)]
-		var below1, below2, below3, below4, above1, above2, above3, above4 uint64
-		for i := range step {
-			x1, x2, x3, x4 := w1[i], w2[i], w3[i], w4[i]
-			if step[i]&1 == 0 {
-				below1, below2, below3, below4 = below1&^x1, below2&^x2, below3&^x3, below4&^x4
+		if w[g]|w[g+1]|w[g+2]|w[g+3] == 0 {
+			continue
+		}
+		w1 := c.words[g*width+skip:][:len(one)]
+		w2 := c.words[(g+1)*width+skip:][:len(one)]
+		w3 := c.words[(g+2)*width+skip:][:len(one)]
+		w4 := c.words[(g+3)*width+skip:][:len(one)]
+		var a1, a2, a3, a4 uint64
+		for i := range one {
+			if one[i] {
+				a1, a2, a3, a4 = a1&w1[i], a2&w2[i], a3&w3[i], a4&w4[i]
 			} else {
-				below1, below2, below3, below4 = below1|^x1, below2|^x2, below3|^x3, below4|^x4
-			}
-			if step[i]&2 == 0 {
-				above1, above2, above3, above4 = above1|x1, above2|x2, above3|x3, above4|x4
-			} else {
-				above1, above2, above3, above4 = above1&x1, above2&x2, above3&x3, above4&x4
+				a1, a2, a3, a4 = a1|w1[i], a2|w2[i], a3|w3[i], a4|w4[i]
 			}
 		}
-		out[g] = c.present[g] &^ (below1 | above1)
-		out[g+1] = c.present[g+1] &^ (below2 | above2)
-		out[g+2] = c.present[g+2] &^ (below3 | above3)
-		out[g+3] = c.present[g+3] &^ (below4 | above4)
+		w[g] &= c.present[g] & (a1 ^ turned)
+		w[g+1] &= c.present[g+1] & (a2 ^ turned)
+		w[g+2] &= c.present[g+2] & (a3 ^ turned)
+		w[g+3] &= c.present[g+3] & (a4 ^ turned)
+	}
+}
+
+// between keeps offsets above from−1 and not above to, where from is not 0, in
+// one pass.
+func (c *planeChunk) between(from, to uint64, w *[chunkGroups]uint64) {
+	width := c.width
+	from--
+	skip := min(bits.TrailingZeros64(^from), bits.TrailingZeros64(^to), width)
+	var room [64]uint8
+	steps := room[:width-skip]
+	for i := range steps {
+		steps[i] = uint8(from>>(skip+i)&1 | to>>(skip+i)&1<<1)
+	}
+	for g := 0; g < chunkGroups; g += 4 {
+		if w[g]|w[g+1]|w[g+2]|w[g+3] == 0 {
+			continue
+		}
+		w1 := c.words[g*width+skip:][:len(steps)]
+		w2 := c.words[(g+1)*width+skip:][:len(steps)]
+		w3 := c.words[(g+2)*width+skip:][:len(steps)]
+		w4 := c.words[(g+3)*width+skip:][:len(steps)]
+		var a1, a2, a3, a4, b1, b2, b3, b4 uint64 // above from−1, above to
+		for i, step := range steps {
+			x1, x2, x3, x4 := w1[i], w2[i], w3[i], w4[i]
+			switch step {
+			case 0:
+				a1, a2, a3, a4 = a1|x1, a2|x2, a3|x3, a4|x4
+				b1, b2, b3, b4 = b1|x1, b2|x2, b3|x3, b4|x4
+			case 1:
+				a1, a2, a3, a4 = a1&x1, a2&x2, a3&x3, a4&x4
+				b1, b2, b3, b4 = b1|x1, b2|x2, b3|x3, b4|x4
+			case 2:
+				a1, a2, a3, a4 = a1|x1, a2|x2, a3|x3, a4|x4
+				b1, b2, b3, b4 = b1&x1, b2&x2, b3&x3, b4&x4
+			default:
+				a1, a2, a3, a4 = a1&x1, a2&x2, a3&x3, a4&x4
+				b1, b2, b3, b4 = b1&x1, b2&x2, b3&x3, b4&x4
+			}
+		}
+		w[g] &= c.present[g] & a1 &^ b1
+		w[g+1] &= c.present[g+1] & a2 &^ b2
+		w[g+2] &= c.present[g+2] & a3 &^ b3
+		w[g+3] &= c.present[g+3] & a4 &^ b4
 	}
 }
 

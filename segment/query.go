@@ -26,11 +26,15 @@ func (e *Engine) Select(ctx context.Context, t time.Time, def Definition) (*Audi
 	if err != nil {
 		return nil, err
 	}
+	return q.audience(ctx)
+}
+
+func (q *query) audience(ctx context.Context) (*Audience, error) {
 	s, err := q.set(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &Audience{dict: e.dict, set: s, at: instant(q.t)}, nil
+	return &Audience{dict: q.dict, set: s, at: instant(q.t)}, nil
 }
 
 // Count is the number of customers whom [Engine.Select] would give, without
@@ -190,12 +194,14 @@ func (q *query) set(ctx context.Context) (*set, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if n := q.eval(i, q.root, nil, result); n > 0 {
-			out.blocks[i] = blockOf(result, n > arrayMax)
-			out.n += n
-			if n > arrayMax {
-				result = new(words)
-			}
+		if !q.eval(i, q.root, result) {
+			continue
+		}
+		b := blockOf(result, true)
+		out.blocks[i] = b
+		out.n += b.len()
+		if b != nil && b.words == result {
+			result = new(words)
 		}
 	}
 	for len(out.blocks) > 0 && out.blocks[len(out.blocks)-1] == nil {
@@ -214,99 +220,99 @@ func (q *query) count(ctx context.Context) (int, error) {
 		return countOf(opOr, s.kids[0].plain(), s.kids[1].plain()), nil
 	}
 	n := 0
+	fused := q.root.kind == nodeAll && len(q.root.fusedKids) > 0 && len(q.root.fusedKids) == len(q.root.kids)
 	result := new(words)
 	for i := range q.blocks {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		if len(q.root.fusedKids) == len(q.root.kids) && q.root.kind == nodeAll {
-			n += q.fuse(i, q.root.fusedKids, nil, nil)
-		} else {
-			n += q.eval(i, q.root, nil, result)
+		if fused {
+			n += q.fuse(i, q.root.fusedKids, nil)
+		} else if q.eval(i, q.root, result) {
+			n += onesOf(result)
 		}
 	}
 	return n, nil
 }
 
-// everyone fills a nil mask with those who are there.
-func (q *query) everyone(i int, mask, room *words) *words {
-	if mask != nil {
-		return mask
+// everyone writes those who are there.
+func (q *query) everyone(i int, out *words) { q.alive.block(i).fill(out) }
+
+// eval writes who passes in a block, and reports whether there may be any.
+func (q *query) eval(i int, s *planStep, out *words) bool {
+	if s.kind == nodeAll && len(s.fusedKids) > 0 && !q.trace {
+		return q.fuse(i, s.fusedKids, out) > 0 && q.narrowAll(i, s.kids[len(s.fusedKids):], out)
 	}
-	b := q.alive.block(i)
-	if b != nil && b.words != nil {
-		return b.words
-	}
-	b.fill(room)
-	return room
+	q.everyone(i, out)
+	return q.narrow(i, s, out)
 }
 
-// eval writes who of the mask, nil for everyone, passes in a block, and counts
-// them.
-func (q *query) eval(i int, s *planStep, mask, out *words) int {
-	n := 0
+// narrow keeps of w, in a block, who passes, and reports whether there may be any.
+func (q *query) narrow(i int, s *planStep, w *words) bool {
+	some := true
 	switch s.kind {
 	case nodeNot:
-		var room words
-		mask = q.everyone(i, mask, &room)
-		q.eval(i, s.kids[0], mask, out)
-		for k, w := range mask {
-			out[k] = w &^ out[k]
-			n += bits.OnesCount64(out[k])
+		hits := *w
+		if q.narrow(i, s.kids[0], &hits) {
+			some = minus(w, &hits)
 		}
 	case nodeAll:
-		kids := s.kids
-		switch {
-		case len(kids) == 0:
-			var room words
-			*out = *q.everyone(i, mask, &room)
-			n = onesOf(out)
-		case len(s.fusedKids) > 0 && !q.trace:
-			n = q.fuse(i, s.fusedKids, mask, out)
-			kids = kids[len(s.fusedKids):]
-		default:
-			n = q.eval(i, kids[0], mask, out)
-			kids = kids[1:]
-		}
-		var next words
-		for _, k := range kids {
-			if n == 0 {
-				break
-			}
-			n = q.eval(i, k, out, &next)
-			*out = next
-		}
+		some = q.narrowAll(i, s.kids, w)
 	case nodeAny:
-		var room words
-		rest := *q.everyone(i, mask, &room)
-		clear(out[:])
-		for _, k := range s.kids {
-			hits := q.eval(i, k, &rest, &room)
-			if hits == 0 {
-				continue
-			}
-			n += hits
-			left := uint64(0)
-			for j, w := range room {
-				out[j] |= w
-				rest[j] &^= w
-				left |= rest[j]
-			}
-			if left == 0 {
-				break
-			}
-		}
+		some = q.narrowAny(i, s.kids, w)
 	default:
-		var room words
-		n = s.access.among(q, i, q.everyone(i, mask, &room), out)
+		some = s.access.narrow(q, i, w)
 	}
-	s.actual += n
-	return n
+	if q.trace {
+		s.actual += onesOf(w)
+	}
+	return some
+}
+
+func (q *query) narrowAll(i int, kids []*planStep, w *words) bool {
+	for _, k := range kids {
+		if !q.narrow(i, k, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// narrowAny asks each part only about those whom the parts before it left out.
+func (q *query) narrowAny(i int, kids []*planStep, w *words) bool {
+	rest := *w
+	clear(w[:])
+	some := false
+	var hits words
+	for _, k := range kids {
+		hits = rest
+		if !q.narrow(i, k, &hits) {
+			continue
+		}
+		some = true
+		for j, x := range hits {
+			w[j] |= x
+		}
+		if !minus(&rest, &hits) {
+			break
+		}
+	}
+	return some
+}
+
+// minus takes b out of a and reports whether anyone is left.
+func minus(a, b *words) bool {
+	left := uint64(0)
+	for j := range a {
+		a[j] &^= b[j]
+		left |= a[j]
+	}
+	return left != 0
 }
 
 // fuse intersects sets, of which some are turned around, in one pass over a
 // block, and counts. out may be nil.
-func (q *query) fuse(i int, sets []bySet, mask, out *words) int {
+func (q *query) fuse(i int, sets []bySet, out *words) int {
 	var pos, neg [fuseMax]*words
 	var posArray, negArray [fuseMax]*block
 	np, nn, npa, nna := 0, 0, 0, 0
@@ -332,13 +338,10 @@ func (q *query) fuse(i int, sets []bySet, mask, out *words) int {
 			npa++
 		}
 	}
-	if mask == nil && np+npa == 0 {
+	if np+npa == 0 {
 		var room words
-		mask = q.everyone(i, nil, &room)
-	}
-	if mask != nil {
-		pos[np] = mask
-		np++
+		q.everyone(i, &room)
+		pos[0], np = &room, 1
 	}
 	passes := func(low uint16) bool {
 		word, bit := low>>6, uint64(1)<<(low&63)
@@ -417,32 +420,23 @@ func inAny(blocks []*block, low uint16) bool {
 
 // fuseWords intersects pos, of which there is at least one, without neg.
 func fuseWords(pos, neg []*words, out *words) int {
-	n := 0
 	a, b := pos[0], pos[0]
 	if len(pos) > 1 {
 		b = pos[1]
 	}
+	c := &noWords
+	if len(neg) > 0 {
+		c = neg[0]
+	}
 	switch {
 	case len(pos) <= 2 && len(neg) == 0 && out == nil:
-		for k := range a {
-			n += bits.OnesCount64(a[k] & b[k])
-		}
-		return n
+		return onesOfAnd(a, b)
 	case len(pos) <= 2 && len(neg) == 1 && out == nil:
-		c := neg[0]
-		for k := range a {
-			n += bits.OnesCount64(a[k] & b[k] &^ c[k])
-		}
-		return n
+		return onesOfAndNot(a, b, c)
 	}
 	var room words
 	if out == nil {
 		out = &room
-	}
-	c := &noWords
-	if len(neg) > 0 {
-		c = neg[0]
-		neg = neg[1:]
 	}
 	for k := range a {
 		out[k] = a[k] & b[k] &^ c[k]
@@ -452,7 +446,7 @@ func fuseWords(pos, neg []*words, out *words) int {
 			out[k] &= w[k]
 		}
 	}
-	for _, w := range neg {
+	for _, w := range neg[min(1, len(neg)):] {
 		for k := range w {
 			out[k] &^= w[k]
 		}
@@ -462,60 +456,91 @@ func fuseWords(pos, neg []*words, out *words) int {
 
 var noWords words
 
-// narrowBySet keeps of words who is in a block of a set, or who is not.
-func narrowBySet(b *block, without bool, words *words) int {
-	n := 0
+// The loops that count take four words at a time into sums of their own, which
+// the processor adds up side by side.
+
+func onesOf(a *words) int {
+	n0, n1, n2, n3 := 0, 0, 0, 0
+	for k := 0; k < blockWords; k += 4 {
+		n0 += bits.OnesCount64(a[k])
+		n1 += bits.OnesCount64(a[k+1])
+		n2 += bits.OnesCount64(a[k+2])
+		n3 += bits.OnesCount64(a[k+3])
+	}
+	return n0 + n1 + n2 + n3
+}
+
+func onesOfAnd(a, b *words) int {
+	n0, n1, n2, n3 := 0, 0, 0, 0
+	for k := 0; k < blockWords; k += 4 {
+		n0 += bits.OnesCount64(a[k] & b[k])
+		n1 += bits.OnesCount64(a[k+1] & b[k+1])
+		n2 += bits.OnesCount64(a[k+2] & b[k+2])
+		n3 += bits.OnesCount64(a[k+3] & b[k+3])
+	}
+	return n0 + n1 + n2 + n3
+}
+
+func onesOfAndNot(a, b, c *words) int {
+	n0, n1, n2, n3 := 0, 0, 0, 0
+	for k := 0; k < blockWords; k += 4 {
+		n0 += bits.OnesCount64(a[k] & b[k] &^ c[k])
+		n1 += bits.OnesCount64(a[k+1] & b[k+1] &^ c[k+1])
+		n2 += bits.OnesCount64(a[k+2] & b[k+2] &^ c[k+2])
+		n3 += bits.OnesCount64(a[k+3] & b[k+3] &^ c[k+3])
+	}
+	return n0 + n1 + n2 + n3
+}
+
+// intersect keeps of a who is in b and reports whether anyone is left.
+func intersect(a, b *words) bool {
+	left := uint64(0)
+	for k := range a {
+		a[k] &= b[k]
+		left |= a[k]
+	}
+	return left != 0
+}
+
+// narrowBySet keeps of w who is in a block of a set, or who is not.
+func narrowBySet(b *block, without bool, w *words) bool {
 	switch {
 	case b == nil && without:
-		return onesOf(words)
+		return true
 	case b == nil:
-		clear(words[:])
-		return 0
+		clear(w[:])
+		return false
 	case b.words != nil && without:
-		for k, w := range b.words {
-			words[k] &^= w
-			n += bits.OnesCount64(words[k])
-		}
-		return n
+		return minus(w, b.words)
 	case b.words != nil:
-		for k, w := range b.words {
-			words[k] &= w
-			n += bits.OnesCount64(words[k])
-		}
-		return n
+		return intersect(w, b.words)
 	case without:
 		for _, low := range b.array {
-			words[low>>6] &^= 1 << (low & 63)
+			w[low>>6] &^= 1 << (low & 63)
 		}
-		return onesOf(words)
+		return true
 	}
-	// Few are left: take those out that are in words.
+	// Few are left: take those out that are in w.
 	var kept [arrayMax]uint16
+	n := 0
 	for _, low := range b.array {
-		if words[low>>6]&(1<<(low&63)) != 0 {
+		if w[low>>6]&(1<<(low&63)) != 0 {
 			kept[n] = low
 			n++
 		}
 	}
-	clear(words[:])
+	clear(w[:])
 	for _, low := range kept[:n] {
-		words[low>>6] |= 1 << (low & 63)
+		w[low>>6] |= 1 << (low & 63)
 	}
-	return n
-}
-
-func onesOf(w *words) int {
-	n := 0
-	for _, x := range w {
-		n += bits.OnesCount64(x)
-	}
-	return n
+	return n > 0
 }
 
 // access is a way to find out who passes a leaf.
 type access interface {
-	// among writes who of the mask passes in a block, and how many they are.
-	among(q *query, i int, mask, out *words) int
+	// narrow keeps of w, in a block, who passes, and reports whether there may
+	// be any.
+	narrow(q *query, i int, w *words) bool
 	String() string
 }
 
@@ -525,9 +550,8 @@ type bySet struct {
 	without bool
 }
 
-func (a bySet) among(_ *query, i int, mask, out *words) int {
-	*out = *mask
-	return narrowBySet(a.set.block(i), a.without, out)
+func (a bySet) narrow(_ *query, i int, w *words) bool {
+	return narrowBySet(a.set.block(i), a.without, w)
 }
 
 func (a bySet) String() string {
@@ -540,21 +564,16 @@ func (a bySet) String() string {
 // byIndex is a leaf over an attribute.
 type byIndex struct{ index *attrIndex }
 
-func (a byIndex) among(_ *query, i int, mask, out *words) int {
-	a.index.eval(i, out)
-	n := 0
+func (a byIndex) narrow(_ *query, i int, w *words) bool {
+	if a.index.onlyPlanes() {
+		return a.index.planes.narrow(i, a.index.lo, a.index.hi, w)
+	}
+	var hits words
+	a.index.eval(i, &hits)
 	if a.index.pred.op == opMissing {
-		for k, w := range mask {
-			out[k] = w &^ out[k]
-			n += bits.OnesCount64(out[k])
-		}
-		return n
+		return minus(w, &hits)
 	}
-	for k, w := range mask {
-		out[k] &= w
-		n += bits.OnesCount64(out[k])
-	}
-	return n
+	return intersect(w, &hits)
 }
 
 func (a byIndex) String() string {
@@ -567,22 +586,22 @@ func (a byIndex) String() string {
 // byCustomer is a leaf that is evaluated for each customer in question.
 type byCustomer struct{ leaf *leaf }
 
-func (a byCustomer) among(q *query, i int, mask, out *words) int {
+func (a byCustomer) narrow(q *query, i int, w *words) bool {
 	o := &one{p: &q.view, t: q.t}
-	n := 0
-	for k, w := range mask {
+	some := false
+	for k, x := range w {
 		hit := uint64(0)
-		for rest := w; rest != 0; rest &= rest - 1 {
+		for rest := x; rest != 0; rest &= rest - 1 {
 			bit := bits.TrailingZeros64(rest)
 			o.d = uint32(i)<<blockBits | uint32(k)<<6 | uint32(bit)
 			if holds, _ := a.leaf.eval(o, q.t); holds {
 				hit |= 1 << bit
-				n++
+				some = true
 			}
 		}
-		out[k] = hit
+		w[k] = hit
 	}
-	return n
+	return some
 }
 
 func (a byCustomer) String() string { return "customer by customer" }

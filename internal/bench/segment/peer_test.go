@@ -1,3 +1,0 @@
-package segment
-
-import _ "github.com/duckdb/duckdb-go/v2"
