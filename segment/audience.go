@@ -70,10 +70,7 @@ func (a *Audience) IDs() iter.Seq[profile.ID] {
 // Unordered yields the members in no particular order, which is faster than IDs.
 func (a *Audience) Unordered() iter.Seq[profile.ID] {
 	return func(yield func(profile.ID) bool) {
-		a.set.each(func(d uint32) bool {
-			id := a.dict.key(d)
-			return id == "" || yield(id)
-		})
+		a.dict.each(a.set, yield)
 	}
 }
 

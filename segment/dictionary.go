@@ -2,6 +2,8 @@ package segment
 
 import (
 	"hash/maphash"
+	"math/bits"
+	"strings"
 	"sync/atomic"
 
 	"github.com/cxkit/cxkit/profile"
@@ -22,7 +24,56 @@ const (
 	dictMin    = 8
 )
 
-type dictPage [pageSize]profile.ID
+// dictPage is the keys of 1,024 numbers: each on its own while it fills up, all
+// in one text from then on, which takes less memory and is quick to go through.
+type dictPage struct {
+	keys []profile.ID
+	text string
+	size int      // of every key, if all are equally long
+	ends []uint32 // in text, if they are not
+}
+
+func (p *dictPage) key(at uint32) profile.ID {
+	switch {
+	case p.keys != nil:
+		return p.keys[at]
+	case p.ends == nil:
+		return profile.ID(p.text[int(at)*p.size:][:p.size])
+	case at == 0:
+		return profile.ID(p.text[:p.ends[0]])
+	}
+	return profile.ID(p.text[p.ends[at-1]:p.ends[at]])
+}
+
+// packed is the page with its keys in one text.
+func (p *dictPage) packed() *dictPage {
+	out := &dictPage{size: len(p.keys[0])}
+	var b strings.Builder
+	ends := make([]uint32, len(p.keys))
+	for i, k := range p.keys {
+		b.WriteString(string(k))
+		ends[i] = uint32(b.Len())
+		if len(k) != out.size {
+			out.ends = ends
+		}
+	}
+	out.text = b.String()
+	return out
+}
+
+// without is the page without one of its keys.
+func (p *dictPage) without(at uint32) *dictPage {
+	out := &dictPage{keys: make([]profile.ID, pageSize)}
+	for i := range uint32(pageSize) {
+		if i != at {
+			out.keys[i] = p.key(i)
+		}
+	}
+	if p.keys == nil {
+		return out.packed()
+	}
+	return out
+}
 
 // dictTable is an open-addressing table of one shard. A slot holds the upper
 // half of the hash and the number plus one; 0 is free, 1<<32−1 in the lower
@@ -65,9 +116,45 @@ func (d *dictionary) find(id profile.ID) (uint32, bool) {
 func (d *dictionary) key(n uint32) profile.ID {
 	pages := *d.pages.Load()
 	if i := int(n >> pageBits); i < len(pages) {
-		return pages[i].Load()[n%pageSize]
+		return pages[i].Load().key(n % pageSize)
 	}
 	return ""
+}
+
+// each calls f for the customers of a set, in the order of their numbers, until
+// it returns false. It is safe beside the writer.
+func (d *dictionary) each(s *set, f func(profile.ID) bool) {
+	const perPage = pageSize / 64 // words
+	pages := *d.pages.Load()
+	for i, b := range s.blocks {
+		if b == nil {
+			continue
+		}
+		first := i << (blockBits - pageBits)
+		if b.words == nil {
+			for _, low := range b.array {
+				id := pages[first+int(low)>>pageBits].Load().key(uint32(low) % pageSize)
+				if id != "" && !f(id) {
+					return
+				}
+			}
+			continue
+		}
+		for k := 0; k < blockWords; k += perPage {
+			var page *dictPage
+			for j, w := range b.words[k : k+perPage] {
+				if w != 0 && page == nil {
+					page = pages[first+k/perPage].Load()
+				}
+				for ; w != 0; w &= w - 1 {
+					id := page.key(uint32(j<<6 + bits.TrailingZeros64(w)))
+					if id != "" && !f(id) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // len counts the numbers given, those of removed customers included.
@@ -82,13 +169,16 @@ func (d *dictionary) add(id profile.ID) uint32 {
 		for i := range pages {
 			more[i].Store(pages[i].Load())
 		}
-		more[len(pages)].Store(new(dictPage))
+		more[len(pages)].Store(&dictPage{keys: make([]profile.ID, pageSize)})
 		d.pages.Store(&more)
 		pages = more
 	}
 	// Readers come here only by way of a slot, which is written below.
-	pages[n>>pageBits].Load()[n%pageSize] = id
-	d.n++
+	page := pages[n>>pageBits].Load()
+	page.keys[n%pageSize] = id
+	if d.n++; d.n%pageSize == 0 {
+		pages[n>>pageBits].Store(page.packed())
+	}
 	d.insert(id, n)
 	return n
 }
@@ -154,7 +244,5 @@ func (d *dictionary) remove(id profile.ID) {
 	}
 	// A reader may be at the page: it gets a new one without the key.
 	pages := *d.pages.Load()
-	page := *pages[n>>pageBits].Load()
-	page[n%pageSize] = ""
-	pages[n>>pageBits].Store(&page)
+	pages[n>>pageBits].Store(pages[n>>pageBits].Load().without(n % pageSize))
 }

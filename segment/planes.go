@@ -27,8 +27,10 @@ type planeChunk struct {
 	base    int64
 	width   int // bits of an offset
 	present [chunkGroups]uint64
-	words   []uint64 // width words for each group, the lowest bit first
-	epoch   uint64
+	// words has for every four groups, side by side, a word of each bit of an
+	// offset, the lowest first: (*planeChunk).word.
+	words []uint64
+	epoch uint64
 }
 
 // get reads a number.
@@ -46,10 +48,15 @@ func (c *planeChunk) get(at uint32) (int64, bool) {
 		return 0, false
 	}
 	var offset uint64
-	for i, w := range c.words[group*c.width : (group+1)*c.width] {
-		offset |= (w >> bit & 1) << i
+	for i := range c.width {
+		offset |= (*c.word(group, i) >> bit & 1) << i
 	}
 	return c.base + int64(offset), true
+}
+
+// word is that of a bit of the offsets of a group.
+func (c *planeChunk) word(group, bit int) *uint64 {
+	return &c.words[(group&^3*c.width)+bit*4+group&3]
 }
 
 // chunk gives the chunk of d to be written, its own copy if a reader has it.
@@ -86,9 +93,9 @@ func (p *planes) set(d uint32, n int64) {
 	}
 	c.present[group] |= 1 << bit
 	offset := uint64(n) - uint64(c.base)
-	words := c.words[group*c.width : (group+1)*c.width]
-	for i := range words {
-		words[i] = words[i]&^(1<<bit) | (offset >> i & 1 << bit)
+	for i := range c.width {
+		w := c.word(group, i)
+		*w = *w&^(1<<bit) | (offset >> i & 1 << bit)
 	}
 }
 
@@ -129,9 +136,8 @@ func (c *planeChunk) widen(n int64) {
 			continue
 		}
 		offset := uint64(v) - uint64(c.base)
-		words := c.words[int(at/64)*c.width:]
 		for i := range c.width {
-			words[i] |= offset >> i & 1 << (at % 64)
+			*c.word(int(at/64), i) |= offset >> i & 1 << (at % 64)
 		}
 	}
 }
@@ -183,99 +189,81 @@ func (c *planeChunk) narrow(lo, hi int64, w *[chunkGroups]uint64) bool {
 	if hi >= c.base {
 		to = min(top, uint64(hi)-uint64(c.base))
 	}
-	switch {
-	case from == 0 && to == top:
-		for g := range w {
-			w[g] &= c.present[g]
+	var lower, upper bitBound
+	if from > 0 {
+		lower = boundOf(from-1, c.width)
+	}
+	if to < top {
+		upper = boundOf(to, c.width)
+	}
+	for g := 0; g < chunkGroups; g += 4 {
+		four, present := (*[4]uint64)(w[g:]), (*[4]uint64)(c.present[g:])
+		if four[0]|four[1]|four[2]|four[3] == 0 {
+			continue // nobody is asked about
 		}
-	case from == 0:
-		c.above(to, w, math.MaxUint64)
-	case to == top:
-		c.above(from-1, w, 0)
-	default:
-		c.between(from, to, w)
+		four[0], four[1], four[2], four[3] = four[0]&present[0], four[1]&present[1], four[2]&present[2], four[3]&present[3]
+		words := c.words[g*c.width:][:4*c.width]
+		if from > 0 {
+			a1, a2, a3, a4 := lower.above(words)
+			four[0], four[1], four[2], four[3] = four[0]&a1, four[1]&a2, four[2]&a3, four[3]&a4
+		}
+		if to < top {
+			a1, a2, a3, a4 := upper.above(words)
+			four[0], four[1], four[2], four[3] = four[0]&^a1, four[1]&^a2, four[2]&^a3, four[3]&^a4
+		}
 	}
 	return true
 }
 
-// above keeps offsets above a bound, or where turned is all ones those that are
-// not. It goes from the lowest bit up: an offset is above where its bit is 1 and
-// the bound's is 0, or where the bits are equal and it was above so far. The
-// lowest bits of the bound that are 1 make no difference. Four groups at a time
-// keep the processor busy; those of which nobody is asked about are left out.
-func (c *planeChunk) above(bound uint64, w *[chunkGroups]uint64, turned uint64) {
-	width := c.width
-	skip := min(bits.TrailingZeros64(^bound), width)
-	var room [64]bool
-	one := room[:width-skip]
-	for i := range one {
-		one[i] = bound>>(skip+i)&1 != 0
-	}
-	for g := 0; g < chunkGroups; g += 4 {
-		if w[g]|w[g+1]|w[g+2]|w[g+3] == 0 {
-			continue
-		}
-		w1 := c.words[g*width+skip:][:len(one)]
-		w2 := c.words[(g+1)*width+skip:][:len(one)]
-		w3 := c.words[(g+2)*width+skip:][:len(one)]
-		w4 := c.words[(g+3)*width+skip:][:len(one)]
-		var a1, a2, a3, a4 uint64
-		for i := range one {
-			if one[i] {
-				a1, a2, a3, a4 = a1&w1[i], a2&w2[i], a3&w3[i], a4&w4[i]
-			} else {
-				a1, a2, a3, a4 = a1|w1[i], a2|w2[i], a3|w3[i], a4|w4[i]
-			}
-		}
-		w[g] &= c.present[g] & (a1 ^ turned)
-		w[g+1] &= c.present[g+1] & (a2 ^ turned)
-		w[g+2] &= c.present[g+2] & (a3 ^ turned)
-		w[g+3] &= c.present[g+3] & (a4 ^ turned)
-	}
+// bitBound is a bound made ready for comparison with offsets of some width.
+type bitBound struct {
+	skip  int // its lowest bits, all 1, make no difference
+	odd   bool
+	n     int
+	pairs [32]uint8 // the bits after those, and after one more if odd, two by two
 }
 
-// between keeps offsets above from−1 and not above to, where from is not 0, in
-// one pass.
-func (c *planeChunk) between(from, to uint64, w *[chunkGroups]uint64) {
-	width := c.width
-	from--
-	skip := min(bits.TrailingZeros64(^from), bits.TrailingZeros64(^to), width)
-	var room [64]uint8
-	steps := room[:width-skip]
-	for i := range steps {
-		steps[i] = uint8(from>>(skip+i)&1 | to>>(skip+i)&1<<1)
+func boundOf(bound uint64, width int) (b bitBound) {
+	b.skip = min(bits.TrailingZeros64(^bound), width)
+	at := b.skip
+	if b.odd = (width-at)%2 == 1; b.odd {
+		at++
 	}
-	for g := 0; g < chunkGroups; g += 4 {
-		if w[g]|w[g+1]|w[g+2]|w[g+3] == 0 {
-			continue
-		}
-		w1 := c.words[g*width+skip:][:len(steps)]
-		w2 := c.words[(g+1)*width+skip:][:len(steps)]
-		w3 := c.words[(g+2)*width+skip:][:len(steps)]
-		w4 := c.words[(g+3)*width+skip:][:len(steps)]
-		var a1, a2, a3, a4, b1, b2, b3, b4 uint64 // above from−1, above to
-		for i, step := range steps {
-			x1, x2, x3, x4 := w1[i], w2[i], w3[i], w4[i]
-			switch step {
-			case 0:
-				a1, a2, a3, a4 = a1|x1, a2|x2, a3|x3, a4|x4
-				b1, b2, b3, b4 = b1|x1, b2|x2, b3|x3, b4|x4
-			case 1:
-				a1, a2, a3, a4 = a1&x1, a2&x2, a3&x3, a4&x4
-				b1, b2, b3, b4 = b1|x1, b2|x2, b3|x3, b4|x4
-			case 2:
-				a1, a2, a3, a4 = a1|x1, a2|x2, a3|x3, a4|x4
-				b1, b2, b3, b4 = b1&x1, b2&x2, b3&x3, b4&x4
-			default:
-				a1, a2, a3, a4 = a1&x1, a2&x2, a3&x3, a4&x4
-				b1, b2, b3, b4 = b1&x1, b2&x2, b3&x3, b4&x4
-			}
-		}
-		w[g] &= c.present[g] & a1 &^ b1
-		w[g+1] &= c.present[g+1] & a2 &^ b2
-		w[g+2] &= c.present[g+2] & a3 &^ b3
-		w[g+3] &= c.present[g+3] & a4 &^ b4
+	for ; at < width; at += 2 {
+		b.pairs[b.n] = uint8(bound >> at & 3)
+		b.n++
 	}
+	return b
+}
+
+// above marks the offsets of four groups that lie above the bound. It goes from
+// the lowest bit up: an offset is above where its bit is 1 and the bound's is 0,
+// or where the bits are equal and it was above so far. So a bit is one operation
+// on a word. The first bit that counts is 0 in the bound.
+func (b *bitBound) above(words []uint64) (a1, a2, a3, a4 uint64) {
+	words = words[4*b.skip:]
+	if b.odd {
+		a1, a2, a3, a4 = words[0], words[1], words[2], words[3]
+		words = words[4:]
+	}
+	for _, pair := range b.pairs[:b.n] {
+		if len(words) < 8 {
+			break // never, but the compiler knows then
+		}
+		x := (*[8]uint64)(words)
+		words = words[8:]
+		switch pair {
+		case 0:
+			a1, a2, a3, a4 = a1|x[0]|x[4], a2|x[1]|x[5], a3|x[2]|x[6], a4|x[3]|x[7]
+		case 1:
+			a1, a2, a3, a4 = a1&x[0]|x[4], a2&x[1]|x[5], a3&x[2]|x[6], a4&x[3]|x[7]
+		case 2:
+			a1, a2, a3, a4 = (a1|x[0])&x[4], (a2|x[1])&x[5], (a3|x[2])&x[6], (a4|x[3])&x[7]
+		default:
+			a1, a2, a3, a4 = a1&x[0]&x[4], a2&x[1]&x[5], a3&x[2]&x[6], a4&x[3]&x[7]
+		}
+	}
+	return a1, a2, a3, a4
 }
 
 // has writes who in a block has a number at all.

@@ -14,7 +14,7 @@ const (
 	blockBits  = 16
 	blockSize  = 1 << blockBits
 	blockWords = blockSize / 64
-	arrayMax   = 1024 // members up to which a block is an array
+	arrayMax   = 512 // members up to which a block is an array
 )
 
 // block is the part of a set in one range of numbers. A nil block is empty.
