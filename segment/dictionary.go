@@ -143,8 +143,20 @@ func (d *dictionary) each(s *set, f func(profile.ID) bool) {
 		for k := 0; k < blockWords; k += perPage {
 			var page *dictPage
 			for j, w := range b.words[k : k+perPage] {
-				if w != 0 && page == nil {
+				if w == 0 {
+					continue
+				}
+				if page == nil {
 					page = pages[first+k/perPage].Load()
+				}
+				if size := page.size; size > 0 && page.ends == nil { // all are there, and equally long
+					text := page.text[j<<6*size:][:64*size]
+					for ; w != 0; w &= w - 1 {
+						if !f(profile.ID(text[bits.TrailingZeros64(w)*size:][:size])) {
+							return
+						}
+					}
+					continue
 				}
 				for ; w != 0; w &= w - 1 {
 					id := page.key(uint32(j<<6 + bits.TrailingZeros64(w)))

@@ -480,7 +480,7 @@ func runWorld(seed uint64, restarts *rand.Rand) ([]Transition, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := Config{History: h}
+	cfg := Config{History: h, Workers: 2}
 	if restarts != nil {
 		cfg.Store = &MemoryStore{}
 		for _, d := range defs {

@@ -27,6 +27,10 @@ type Config struct {
 	// Functions are the rules made by [Func], and by [Attribute.AnniversaryBy]
 	// for its calendar, that resumed definitions may name. Default: none.
 	Functions []Rule
+	// Workers is how many goroutines may evaluate one question over all
+	// customers; they have ended when it is answered, and the answer does not
+	// depend on them. Default: 1, the caller's own.
+	Workers int
 }
 
 // Engine keeps the members of segments up to date with the change feed and
@@ -41,6 +45,7 @@ type Engine struct {
 	store     Store
 	durable   bool // the store is the caller's
 	functions []Rule
+	workers   int
 
 	// writer is held by whoever changes the engine; state is held to touch
 	// what readers see.
@@ -105,11 +110,14 @@ type segmentState struct {
 // New makes an engine without segments.
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
-		history: cfg.History, store: cfg.Store, durable: cfg.Store != nil, functions: cfg.Functions,
+		history: cfg.History, store: cfg.Store, durable: cfg.Store != nil, functions: cfg.Functions, workers: max(cfg.Workers, 1),
 		dict: newDictionary(), catalog: newCatalog(),
 		attrs: map[string]*attrColumn{}, byEvent: map[string]*routes[*seriesColumn]{},
 		leaves: map[*leaf]*leafState{}, segments: map[string]*segmentState{},
 		epochs: map[uint32]int{}, happens: map[uint32]cause{},
+	}
+	if cfg.Workers < 0 {
+		return nil, fmt.Errorf("segment: Config.Workers is %d, not 0 or more", cfg.Workers)
 	}
 	if e.history == nil {
 		e.history = &MemoryHistory{}

@@ -190,6 +190,7 @@ func (q *query) order(s *planStep) {
 // only their ratios matter.
 const (
 	costSet      = 0.01
+	costMember   = 0.1 // to put into a set
 	costIndex    = 0.3
 	costCustomer = 100
 	costFunction = 300

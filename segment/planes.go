@@ -150,11 +150,11 @@ func (p *planes) pin() *planes {
 }
 
 // within writes who in a block has a number from lo to hi, both included.
-func (p *planes) within(block int, lo, hi int64, out *[blockWords]uint64) {
+func (p *planes) within(block int, lo, hi int64, out *[blockWords]uint64) bool {
 	for i := range out {
 		out[i] = math.MaxUint64
 	}
-	p.narrow(block, lo, hi, out)
+	return p.narrow(block, lo, hi, out)
 }
 
 // narrow keeps of w, in a block, who has a number from lo to hi, both included,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -55,7 +57,9 @@ type query struct {
 	root   *planStep
 	view   pinned
 	blocks int
-	trace  bool // every step is counted on its own
+	// workers is how many may evaluate at once.
+	workers int
+	trace   bool // every step is counted on its own
 }
 
 // pinned is what a query reads customer by customer.
@@ -96,7 +100,7 @@ func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query
 // pinned plans the evaluation of a rule whose columns are there, on the state
 // as it is; the state lock must be held.
 func (e *Engine) pinned(t time.Time, c *compiled) (*query, error) {
-	q := &query{dict: e.dict, t: e.clock}
+	q := &query{dict: e.dict, t: e.clock, workers: e.workers}
 	if !t.IsZero() {
 		q.t = micros(t)
 	}
@@ -189,20 +193,19 @@ type words = [blockWords]uint64
 // set evaluates everything into a set.
 func (q *query) set(ctx context.Context) (*set, error) {
 	out := &set{blocks: make([]*block, q.blocks)}
-	result := new(words)
-	for i := range q.blocks {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	err := q.eachBlock(ctx, costMember, func(i int, room *words) (keep bool) {
+		if q.eval(i, q.root, room) {
+			b := blockOf(room, true)
+			out.blocks[i] = b
+			keep = b != nil && b.words == room
 		}
-		if !q.eval(i, q.root, result) {
-			continue
-		}
-		b := blockOf(result, true)
-		out.blocks[i] = b
+		return keep
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range out.blocks {
 		out.n += b.len()
-		if b != nil && b.words == result {
-			result = new(words)
-		}
 	}
 	for len(out.blocks) > 0 && out.blocks[len(out.blocks)-1] == nil {
 		out.blocks = out.blocks[:len(out.blocks)-1]
@@ -219,20 +222,75 @@ func (q *query) count(ctx context.Context) (int, error) {
 	case s.kind == nodeAny && len(s.kids) == 2 && s.kids[0].plain() != nil && s.kids[1].plain() != nil:
 		return countOf(opOr, s.kids[0].plain(), s.kids[1].plain()), nil
 	}
-	n := 0
 	fused := q.root.kind == nodeAll && len(q.root.fusedKids) > 0 && len(q.root.fusedKids) == len(q.root.kids)
-	result := new(words)
-	for i := range q.blocks {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
+	var n atomic.Int64
+	err := q.eachBlock(ctx, 0, func(i int, room *words) bool {
 		if fused {
-			n += q.fuse(i, q.root.fusedKids, nil)
-		} else if q.eval(i, q.root, result) {
-			n += onesOf(result)
+			n.Add(int64(q.fuse(i, q.root.fusedKids, nil)))
+		} else if q.eval(i, q.root, room) {
+			n.Add(int64(onesOf(room)))
+		}
+		return false
+	})
+	return int(n.Load()), err
+}
+
+// blocksAtOnce is how many blocks a worker takes at a time.
+const blocksAtOnce = 4
+
+// worthSharing is the estimated cost, in nanoseconds, of a question that one
+// worker answers as soon as several.
+const worthSharing = 500_000
+
+// eachBlock calls do for every block, with room of its own unless do has kept
+// it, by as many workers as are worth it. It returns when all have ended, and
+// passes on a panic of a function of the caller's. extra is what a customer costs
+// beside the evaluation, in nanoseconds.
+func (q *query) eachBlock(ctx context.Context, extra float64, do func(i int, room *words) (keep bool)) error {
+	var next atomic.Int64
+	work := func() error {
+		room := new(words)
+		for {
+			from := int(next.Add(blocksAtOnce)) - blocksAtOnce
+			for i := from; i < min(from+blocksAtOnce, q.blocks); i++ {
+				if do(i, room) {
+					room = new(words)
+				}
+			}
+			if from+blocksAtOnce >= q.blocks || ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
 	}
-	return n, nil
+	workers := min(q.workers, q.blocks/blocksAtOnce)
+	if workers <= 1 || q.trace || (q.root.cost+extra)*float64(q.root.total) < worthSharing {
+		return work()
+	}
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	var panicked any
+	for range workers {
+		wait.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					mu.Lock()
+					panicked = p
+					mu.Unlock()
+				}
+			}()
+			if err := work(); err != nil {
+				mu.Lock()
+				failed = err
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	if panicked != nil {
+		panic(panicked)
+	}
+	return failed
 }
 
 // everyone writes those who are there.
@@ -242,6 +300,9 @@ func (q *query) everyone(i int, out *words) { q.alive.block(i).fill(out) }
 func (q *query) eval(i int, s *planStep, out *words) bool {
 	if s.kind == nodeAll && len(s.fusedKids) > 0 && !q.trace {
 		return q.fuse(i, s.fusedKids, out) > 0 && q.narrowAll(i, s.kids[len(s.fusedKids):], out)
+	}
+	if by, ok := s.access.(byIndex); ok && by.index.onlyPlanes() && !q.trace {
+		return by.index.planes.within(i, by.index.lo, by.index.hi, out) // whoever has a number is there
 	}
 	q.everyone(i, out)
 	return q.narrow(i, s, out)
@@ -308,232 +369,6 @@ func minus(a, b *words) bool {
 		left |= a[j]
 	}
 	return left != 0
-}
-
-// fuse intersects sets, of which some are turned around, in one pass over a
-// block, and counts. out may be nil.
-func (q *query) fuse(i int, sets []bySet, out *words) int {
-	var pos, neg [fuseMax]*words
-	var posArray, negArray [fuseMax]*block
-	np, nn, npa, nna := 0, 0, 0, 0
-	for _, s := range sets {
-		switch b := s.set.block(i); {
-		case s.without && b == nil:
-		case b == nil:
-			if out != nil {
-				clear(out[:])
-			}
-			return 0
-		case s.without && b.words != nil:
-			neg[nn] = b.words
-			nn++
-		case s.without:
-			negArray[nna] = b
-			nna++
-		case b.words != nil:
-			pos[np] = b.words
-			np++
-		default:
-			posArray[npa] = b
-			npa++
-		}
-	}
-	if np+npa == 0 {
-		var room words
-		q.everyone(i, &room)
-		pos[0], np = &room, 1
-	}
-	passes := func(low uint16) bool {
-		word, bit := low>>6, uint64(1)<<(low&63)
-		for _, w := range pos[:np] {
-			if w[word]&bit == 0 {
-				return false
-			}
-		}
-		for _, w := range neg[:nn] {
-			if w[word]&bit != 0 {
-				return false
-			}
-		}
-		return true
-	}
-	n := 0
-	if npa > 0 { // few can pass
-		if out != nil {
-			clear(out[:])
-		}
-		for _, low := range posArray[0].array {
-			if !passes(low) || !inAll(posArray[1:npa], low) || inAny(negArray[:nna], low) {
-				continue
-			}
-			n++
-			if out != nil {
-				out[low>>6] |= 1 << (low & 63)
-			}
-		}
-		return n
-	}
-	n = fuseWords(pos[:np], neg[:nn], out)
-	if out == nil && nna == 1 && np <= 2 && nn == 0 {
-		// The common case without a branch: those of two sets in the array.
-		a, b := pos[0], pos[max(np, 1)-1]
-		for _, low := range negArray[0].array {
-			word := low >> 6
-			n -= int(a[word] & b[word] >> (low & 63) & 1)
-		}
-		return n
-	}
-	for k, b := range negArray[:nna] {
-		for _, low := range b.array {
-			if !passes(low) || inAny(negArray[:k], low) {
-				continue
-			}
-			n--
-			if out != nil {
-				out[low>>6] &^= 1 << (low & 63)
-			}
-		}
-	}
-	return n
-}
-
-// fuseMax is how many sets one pass takes, the mask included.
-const fuseMax = 8
-
-func inAll(blocks []*block, low uint16) bool {
-	for _, b := range blocks {
-		if !b.has(low) {
-			return false
-		}
-	}
-	return true
-}
-
-func inAny(blocks []*block, low uint16) bool {
-	for _, b := range blocks {
-		if b.has(low) {
-			return true
-		}
-	}
-	return false
-}
-
-// fuseWords intersects pos, of which there is at least one, without neg.
-func fuseWords(pos, neg []*words, out *words) int {
-	a, b := pos[0], pos[0]
-	if len(pos) > 1 {
-		b = pos[1]
-	}
-	c := &noWords
-	if len(neg) > 0 {
-		c = neg[0]
-	}
-	switch {
-	case len(pos) <= 2 && len(neg) == 0 && out == nil:
-		return onesOfAnd(a, b)
-	case len(pos) <= 2 && len(neg) == 1 && out == nil:
-		return onesOfAndNot(a, b, c)
-	}
-	var room words
-	if out == nil {
-		out = &room
-	}
-	for k := range a {
-		out[k] = a[k] & b[k] &^ c[k]
-	}
-	for _, w := range pos[min(2, len(pos)):] {
-		for k := range w {
-			out[k] &= w[k]
-		}
-	}
-	for _, w := range neg[min(1, len(neg)):] {
-		for k := range w {
-			out[k] &^= w[k]
-		}
-	}
-	return onesOf(out)
-}
-
-var noWords words
-
-// The loops that count take four words at a time into sums of their own, which
-// the processor adds up side by side.
-
-func onesOf(a *words) int {
-	n0, n1, n2, n3 := 0, 0, 0, 0
-	for k := 0; k < blockWords; k += 4 {
-		n0 += bits.OnesCount64(a[k])
-		n1 += bits.OnesCount64(a[k+1])
-		n2 += bits.OnesCount64(a[k+2])
-		n3 += bits.OnesCount64(a[k+3])
-	}
-	return n0 + n1 + n2 + n3
-}
-
-func onesOfAnd(a, b *words) int {
-	n0, n1, n2, n3 := 0, 0, 0, 0
-	for k := 0; k < blockWords; k += 4 {
-		n0 += bits.OnesCount64(a[k] & b[k])
-		n1 += bits.OnesCount64(a[k+1] & b[k+1])
-		n2 += bits.OnesCount64(a[k+2] & b[k+2])
-		n3 += bits.OnesCount64(a[k+3] & b[k+3])
-	}
-	return n0 + n1 + n2 + n3
-}
-
-func onesOfAndNot(a, b, c *words) int {
-	n0, n1, n2, n3 := 0, 0, 0, 0
-	for k := 0; k < blockWords; k += 4 {
-		n0 += bits.OnesCount64(a[k] & b[k] &^ c[k])
-		n1 += bits.OnesCount64(a[k+1] & b[k+1] &^ c[k+1])
-		n2 += bits.OnesCount64(a[k+2] & b[k+2] &^ c[k+2])
-		n3 += bits.OnesCount64(a[k+3] & b[k+3] &^ c[k+3])
-	}
-	return n0 + n1 + n2 + n3
-}
-
-// intersect keeps of a who is in b and reports whether anyone is left.
-func intersect(a, b *words) bool {
-	left := uint64(0)
-	for k := range a {
-		a[k] &= b[k]
-		left |= a[k]
-	}
-	return left != 0
-}
-
-// narrowBySet keeps of w who is in a block of a set, or who is not.
-func narrowBySet(b *block, without bool, w *words) bool {
-	switch {
-	case b == nil && without:
-		return true
-	case b == nil:
-		clear(w[:])
-		return false
-	case b.words != nil && without:
-		return minus(w, b.words)
-	case b.words != nil:
-		return intersect(w, b.words)
-	case without:
-		for _, low := range b.array {
-			w[low>>6] &^= 1 << (low & 63)
-		}
-		return true
-	}
-	// Few are left: take those out that are in w.
-	var kept [arrayMax]uint16
-	n := 0
-	for _, low := range b.array {
-		if w[low>>6]&(1<<(low&63)) != 0 {
-			kept[n] = low
-			n++
-		}
-	}
-	clear(w[:])
-	for _, low := range kept[:n] {
-		w[low>>6] |= 1 << (low & 63)
-	}
-	return n > 0
 }
 
 // access is a way to find out who passes a leaf.

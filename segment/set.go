@@ -62,10 +62,7 @@ func (b *block) fill(words *[blockWords]uint64) {
 // blockOf packs words into a block, nil for none. It keeps the words it is
 // given only where keep says so.
 func blockOf(words *[blockWords]uint64, keep bool) *block {
-	n := 0
-	for _, w := range words {
-		n += bits.OnesCount64(w)
-	}
+	n := onesOf(words)
 	switch {
 	case n == 0:
 		return nil

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -149,7 +150,7 @@ var fill = sync.OnceValues(func() (f filled, err error) {
 		f.took[1] = time.Since(begin)
 	})
 	begin := time.Now()
-	f.engine, err = segment.New(segment.Config{History: shop{*customers}})
+	f.engine, err = segment.New(segment.Config{History: shop{*customers}, Workers: runtime.GOMAXPROCS(0)})
 	if err == nil {
 		err = f.engine.CatchUp(ctx)
 	}
@@ -164,6 +165,7 @@ var fill = sync.OnceValues(func() (f filled, err error) {
 	if err == nil {
 		err = duckErr
 	}
+	runtime.GC() // of what the filling left
 	return f, err
 })
 
