@@ -31,7 +31,8 @@ type Earn struct {
 	// Basis is what the award was earned on where there are no Lines; zero
 	// stands for the amount.
 	Basis int64
-	// At is when it was earned; zero is now. It may be in the past.
+	// At is when it was earned; zero is now. It may be in the past. An award that
+	// settles a debt counts from when the debt arose at the earliest.
 	At time.Time
 	// UsableFrom ends the pending time; zero is At. [Forever] waits for [Vest].
 	UsableFrom time.Time
@@ -107,7 +108,8 @@ type Cause string
 
 // The causes of a reversal.
 const (
-	// ByMerchant gives them back with at least [Config.MinimumValidity].
+	// ByMerchant gives them back with at least [Config.MinimumValidity]. What a
+	// hold still pins of the same lot lives as long.
 	ByMerchant Cause = "merchant"
 	// ByCustomer leaves them expired.
 	ByCustomer Cause = "customer"
@@ -134,7 +136,9 @@ type Return struct {
 	Award string // key of the Earn
 	// Lines are what is returned; empty is all that is left of the award.
 	Lines []ReturnLine
-	At    time.Time // zero: now; may be in the past, counts from the award on
+	// At is when it counts from; zero is now. It may be in the past, but counts
+	// neither before the award nor before what it takes was last moved.
+	At    time.Time
 	Order string
 	Actor string
 }
@@ -177,9 +181,9 @@ type Merge struct {
 	Actor  string
 }
 
-// Split undoes a merge: what remains of the lots that it moved goes back to
-// the account of origin, which is live again. What was spent stays spent, and
-// a debt stays where it is.
+// Split undoes a merge, once: what remains of the lots and of the debt that it
+// moved goes back to the account of origin, which is live again. What was spent
+// stays spent; what holds pin, and what came after the merge, stays where it is.
 type Split struct {
 	Key    string
 	Merge  string // key of the Merge

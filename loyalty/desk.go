@@ -212,7 +212,9 @@ func (d *desk) decide(c *call) (posting Posting, err error) {
 	if err := c.cmd.decide(d, t); err != nil {
 		return Posting{}, err
 	}
-	d.finish(t)
+	if err := d.finish(t); err != nil {
+		return Posting{}, err
+	}
 	posting = d.post(t)
 	c.balances = d.balances(t)
 	return posting, nil
@@ -237,13 +239,17 @@ func (d *desk) settleOnly(id string, upTo time.Time) (Posting, error) {
 }
 
 // finish gives the transaction its place in the chains and applies it.
-func (d *desk) finish(t *Transaction) {
+func (d *desk) finish(t *Transaction) error {
 	t.Recorded = d.now
 	if d.after.After(t.Recorded) {
 		t.Recorded = d.after
 	}
 	for i := range t.Links {
 		s := d.touched[i]
+		if err := s.bears(t); err != nil {
+			return err
+		}
+		t.follow(s)
 		t.Links[i].Seq = s.Seq + 1
 		if s.Recorded.After(t.Recorded) {
 			t.Recorded = s.Recorded
@@ -255,6 +261,42 @@ func (d *desk) finish(t *Transaction) {
 	for _, s := range d.touched {
 		s.apply(t)
 	}
+	return nil
+}
+
+// bears refuses a transaction after which what the account has or owes of a
+// unit would not fit an int64.
+func (s *state) bears(t *Transaction) error {
+	type sum struct {
+		unit      Unit
+		has, owes int64
+	}
+	var few [4]sum
+	sums := few[:0]
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		if e.Account != s.ID || !e.Book.own() {
+			continue
+		}
+		at := slices.IndexFunc(sums, func(x sum) bool { return x.unit == e.Unit })
+		if at < 0 {
+			at = len(sums)
+			sums = append(sums, sum{unit: e.Unit})
+			if u := s.findUnit(e.Unit); u != nil {
+				sums[at].has, sums[at].owes = u.usable+u.pending, u.Debt
+			}
+		}
+		var err error
+		if e.Book == BookDebt {
+			sums[at].owes, err = add(sums[at].owes, -e.Amount)
+		} else {
+			sums[at].has, err = add(sums[at].has, e.Amount)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // post is the posting of what was decided. It takes the settled copies over.
@@ -302,6 +344,7 @@ func (d *desk) settle(s *state, now time.Time) {
 			return
 		}
 		for _, t := range due(s, at) {
+			t.follow(s)
 			t.Recorded = d.now
 			if d.after.After(t.Recorded) {
 				t.Recorded = d.after

@@ -96,7 +96,8 @@ func (c Earn) decide(d *desk, t *Transaction) error {
 		t.open(s, i, t.Unit, own, l.Amount, BookIssuer)
 	}
 	t.Activity = terms.Policy.idle() || d.restarts(s, t.Unit)
-	return d.settleDebt(t, s)
+	d.settleDebt(t, s)
+	return nil
 }
 
 // dated completes the terms with the unit's policy and the instant that it gives.
@@ -127,21 +128,11 @@ func (t *Transaction) open(s *state, n int, unit Unit, terms Terms, amount int64
 	t.Changes = append(t.Changes, LotChange{Account: s.ID, Lot: id})
 }
 
-// settleDebt pays what the account owes out of the lots that t opens, and
-// refuses a total that int64 cannot hold.
-func (d *desk) settleDebt(t *Transaction, s *state) error {
+// settleDebt pays what the account owes out of the lots that t opens.
+func (d *desk) settleDebt(t *Transaction, s *state) {
 	u := s.findUnit(t.Unit)
 	if u == nil {
-		return nil
-	}
-	total := u.usable + u.pending
-	for _, e := range t.Entries {
-		if e.Account == s.ID && e.Book == s.book() {
-			var err error
-			if total, err = add(total, e.Amount); err != nil {
-				return err
-			}
-		}
+		return
 	}
 	owed := u.Debt
 	for i, n := 0, len(t.Entries); i < n && owed > 0; i += 2 {
@@ -150,7 +141,6 @@ func (d *desk) settleDebt(t *Transaction, s *state) error {
 		t.move(s.book(), BookDebt, s.ID, t.Unit, in.Lot, paid)
 		owed -= paid
 	}
-	return nil
 }
 
 func (c Vest) check(cfg *Config) error {
@@ -274,7 +264,8 @@ func (c Import) decide(d *desk, t *Transaction) error {
 		}
 		t.open(s, i, t.Unit, terms, l.Amount, BookIssuer)
 	}
-	return d.settleDebt(t, s)
+	d.settleDebt(t, s)
+	return nil
 }
 
 func (c Adjust) check(cfg *Config) error {
@@ -312,7 +303,8 @@ func (c Adjust) decide(d *desk, t *Transaction) error {
 		EarnedAt: t.Effective, UsableFrom: t.Effective, Policy: c.Expiry, Basis: c.Amount, Origin: s.ID,
 	}, t.Unit)
 	t.open(s, 0, t.Unit, terms, c.Amount, BookAdjusted)
-	return d.settleDebt(t, s)
+	d.settleDebt(t, s)
+	return nil
 }
 
 func (c OpenPool) check(*Config) error {
@@ -424,6 +416,7 @@ func (c Reinstate) decide(d *desk, t *Transaction) error {
 	if !until.After(d.now) {
 		return invalid("Until is not in the future")
 	}
+	units := make(map[Unit]bool, 1)
 	for _, id := range c.Lots {
 		l, err := d.lot(s, id)
 		if err != nil {
@@ -436,7 +429,11 @@ func (c Reinstate) decide(d *desk, t *Transaction) error {
 		if d.now.After(s.expiry(l).Add(days)) {
 			return invalid("a lot expired before the reinstatement window")
 		}
-		t.Unit = l.Unit
+		if units[l.Unit] = true; len(units) == 1 {
+			t.Unit = l.Unit
+		} else {
+			t.Unit = "" // several
+		}
 		t.move(BookExpired, s.book(), s.ID, l.Unit, l.ID, l.Expired)
 		t.Changes = append(t.Changes, LotChange{Account: s.ID, Lot: l.ID, Expires: until})
 	}

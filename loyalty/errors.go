@@ -50,7 +50,8 @@ var (
 	ErrDuplicate = errors.New("loyalty: key is already recorded")
 )
 
-// InsufficientError says how much was available and how much was asked for.
+// InsufficientError says how much was available, which is negative where more
+// is owed than is usable, and how much was asked for.
 type InsufficientError struct {
 	Unit      Unit
 	Available int64

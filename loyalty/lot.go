@@ -33,6 +33,11 @@ type Lot struct {
 	// and the points that it took back, from wherever they came.
 	BasisReturned int64 `json:"basis_returned,omitempty"`
 	Returned      int64 `json:"returned,omitempty"`
+
+	// Moved is the latest effective instant of what was done to the lot. What is
+	// done later, backdated or not, does not count before it: so the books are
+	// in order as of every instant.
+	Moved time.Time `json:"moved"`
 }
 
 // Terms are the conditions of a lot.

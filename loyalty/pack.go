@@ -65,6 +65,7 @@ func (p *packer) lot(l *Lot) {
 	for _, n := range l.counts() {
 		p.int(*n)
 	}
+	p.time(l.Moved)
 }
 
 // counts are the amounts of a lot, in the order in which they are packed.
@@ -192,6 +193,7 @@ func (u *unpacker) lot() Lot {
 	for _, n := range l.counts() {
 		*n = u.int()
 	}
+	l.Moved = u.time()
 	return l
 }
 

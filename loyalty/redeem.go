@@ -55,7 +55,7 @@ func (d *desk) pick(s *state, unit Unit, amount int64) ([]Pin, error) {
 		available = u.available(d.now)
 	}
 	if amount > available {
-		return nil, &InsufficientError{Unit: unit, Available: max(available, 0), Asked: amount}
+		return nil, &InsufficientError{Unit: unit, Available: available, Asked: amount}
 	}
 	parts := make([]Pin, 0, 2)
 	for _, sl := range u.lots {

@@ -224,8 +224,35 @@ func (u *unitState) touch(activity time.Time, zone *time.Location) {
 	slices.SortFunc(u.lots, compareSlots)
 }
 
+// follow moves a transaction's effective instant up to the latest one of what
+// it moves in the account.
+func (t *Transaction) follow(s *state) {
+	after := func(lot string) {
+		if l := s.lot(lot); l != nil {
+			t.Effective = later(t.Effective, l.Moved)
+		}
+	}
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		if e.Account != s.ID {
+			continue
+		}
+		if e.Lot != "" {
+			after(e.Lot)
+		}
+		if e.Book == BookDebt {
+			t.Effective = later(t.Effective, s.unit(e.Unit).DebtAt)
+		}
+	}
+	for i := range t.Changes {
+		if c := &t.Changes[i]; c.Account == s.ID {
+			after(c.Lot)
+		}
+	}
+}
+
 // edit changes a lot and keeps the order, the sums and the index right.
-func (s *state) edit(id string, change func(*Lot)) {
+func (s *state) edit(id string, at time.Time, change func(*Lot)) {
 	l := s.lot(id)
 	if l == nil {
 		return
@@ -237,6 +264,7 @@ func (s *state) edit(id string, change func(*Lot)) {
 		u.count(l, -1)
 	}
 	change(l)
+	l.Moved = later(l.Moved, at)
 	moved := l.UsableFrom != usable || l.Expires != expires
 	if before != 0 && (l.Remaining == 0 || moved) {
 		now := l.Terms
@@ -298,17 +326,19 @@ func (s *state) apply(t *Transaction) {
 func (s *state) applyPair(t *Transaction, from, to *Entry) {
 	for _, e := range [2]*Entry{from, to} {
 		if e.Book == BookDebt && e.Account == s.ID {
-			s.unit(e.Unit).Debt -= e.Amount
+			u := s.unit(e.Unit)
+			u.Debt -= e.Amount
+			u.DebtAt = later(u.DebtAt, t.Effective)
 		}
 	}
 	if from.Lot == "" {
 		return
 	}
 	if from.Account == s.ID {
-		s.edit(from.Lot, func(l *Lot) { flow(t, l, from, to) })
+		s.edit(from.Lot, t.Effective, func(l *Lot) { flow(t, l, from, to) })
 	}
 	if to.Account == s.ID && to.Account != from.Account {
-		s.edit(to.Lot, func(l *Lot) { flow(t, l, to, from) })
+		s.edit(to.Lot, t.Effective, func(l *Lot) { flow(t, l, to, from) })
 	}
 }
 
@@ -344,7 +374,7 @@ func book(t *Transaction, l *Lot, amount int64, against Book) {
 }
 
 func (s *state) applyChange(t *Transaction, c *LotChange) {
-	s.edit(c.Lot, func(l *Lot) {
+	s.edit(c.Lot, t.Effective, func(l *Lot) {
 		l.Held += c.Held
 		l.BasisReturned += c.Basis
 		l.Returned += c.Returned

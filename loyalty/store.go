@@ -35,11 +35,13 @@ type Account struct {
 	Standings []Standing `json:"standings,omitempty"`
 }
 
-// Standing is what an account owes in a unit and when it was last active in it.
+// Standing is what an account owes in a unit, since when, and when it was last active in it.
 type Standing struct {
 	Unit     Unit      `json:"unit"`
 	Debt     int64     `json:"debt,omitempty"`
 	Activity time.Time `json:"activity,omitzero"`
+	// DebtAt is the latest effective instant of a change of the debt.
+	DebtAt time.Time `json:"debt_at,omitzero"`
 }
 
 // Contents is an account with its open lots (Remaining above zero) and open holds, in any order.

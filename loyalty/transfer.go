@@ -1,5 +1,7 @@
 package loyalty
 
+import "slices"
+
 func (c Transfer) check(cfg *Config) error {
 	if c.From == c.To {
 		return invalid("From and To are the same")
@@ -34,11 +36,6 @@ func (c Transfer) decide(d *desk, t *Transaction) error {
 	parts, err := d.pick(from, t.Unit, c.Amount)
 	if err != nil {
 		return err
-	}
-	if u := to.findUnit(t.Unit); u != nil {
-		if _, err := add(u.usable+u.pending, c.Amount); err != nil {
-			return err
-		}
 	}
 	t.Activity = d.restarts(from, t.Unit) && to.Kind == Pool
 	for _, p := range parts {
@@ -110,15 +107,6 @@ func (c Merge) decide(d *desk, t *Transaction) error {
 	}
 	t.Reason, t.Actor = c.Reason, c.Actor
 	for _, u := range from.units {
-		if to := into.findUnit(u.Unit); to != nil {
-			sum, err := add(to.usable+to.pending, u.usable+u.pending)
-			if err == nil {
-				_, err = add(to.Debt, u.Debt)
-			}
-			if err != nil || sum < 0 {
-				return ErrOverflow
-			}
-		}
 		for _, sl := range u.lots {
 			terms := sl.lot.Terms
 			terms.Expires = sl.expires
@@ -159,7 +147,8 @@ func (c Split) decide(d *desk, t *Transaction) error {
 	if err != nil {
 		return err
 	}
-	if to.MergedInto == "" {
+	undone := func(t Transaction) bool { return t.Kind == KindSplit }
+	if to.MergedInto == "" || slices.ContainsFunc(merge.Followers, undone) {
 		return ErrReversed
 	}
 	from, err := d.live(t, to.MergedInto)
@@ -169,7 +158,12 @@ func (c Split) decide(d *desk, t *Transaction) error {
 	t.Of, t.Reason, t.Actor = c.Merge, c.Reason, c.Actor
 	for i := 0; i+1 < len(merge.Entries); i += 2 {
 		moved := &merge.Entries[i+1]
-		if moved.Lot == "" {
+		if moved.Book == BookDebt {
+			if n := min(moved.Amount, from.unit(moved.Unit).Debt); n > 0 {
+				t.Entries = append(t.Entries,
+					Entry{Book: BookDebt, Account: to.ID, Unit: moved.Unit, Amount: -n},
+					Entry{Book: BookDebt, Account: from.ID, Unit: moved.Unit, Amount: n})
+			}
 			continue
 		}
 		l, err := d.lot(from, moved.Lot)

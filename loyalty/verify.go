@@ -64,6 +64,11 @@ type Verified struct {
 	Entries      int
 }
 
+// String counts in words.
+func (v Verified) String() string {
+	return fmt.Sprintf("%d accounts, %d transactions, %d entries verified", v.Accounts, v.Transactions, v.Entries)
+}
+
 // Verify recomputes every chain, checks that entries sum to zero, that the
 // rows of accounts, lots and holds are the fold of the transactions, and that the
 // anchor's heads (the zero Anchor has none) are there. The first deviation, by
@@ -247,7 +252,7 @@ func (s *state) differs(stored *state) string {
 	}
 	for _, u := range s.units {
 		o := stored.unit(u.Unit)
-		if u.Debt != o.Debt || !u.Activity.Equal(o.Activity) {
+		if u.Debt != o.Debt || !u.Activity.Equal(o.Activity) || !u.DebtAt.Equal(o.DebtAt) {
 			return "its debt or activity is not what its transactions made of it"
 		}
 		if len(u.lots) != len(o.lots) {
@@ -273,8 +278,8 @@ func (s *state) differs(stored *state) string {
 func sameLot(a, b *Lot) bool {
 	x, y := *a, *b
 	same := x.EarnedAt.Equal(y.EarnedAt) && x.UsableFrom.Equal(y.UsableFrom) && x.Expires.Equal(y.Expires) &&
-		x.Policy.Date.Equal(y.Policy.Date)
-	x.EarnedAt, x.UsableFrom, x.Expires, x.Policy.Date = y.EarnedAt, y.UsableFrom, y.Expires, y.Policy.Date
+		x.Policy.Date.Equal(y.Policy.Date) && x.Moved.Equal(y.Moved)
+	x.EarnedAt, x.UsableFrom, x.Expires, x.Policy.Date, x.Moved = y.EarnedAt, y.UsableFrom, y.Expires, y.Policy.Date, y.Moved
 	return same && x == y
 }
 

@@ -109,7 +109,7 @@ type lotRow struct {
 func (r *lotRow) plain() bool {
 	l := r.lot
 	return r.opened && l.Remaining == l.Original && l.Held|l.Redeemed|l.Expired|l.Clawed|l.Transferred|l.Adjusted == 0 &&
-		l.BasisReturned == 0 && l.Returned == 0 && l.UsableFrom.Equal(r.first.UsableFrom) && l.Expires.Equal(r.first.Expires)
+		l.BasisReturned == 0 && l.Returned == 0 && l.UsableFrom.Equal(r.first.UsableFrom) && l.Expires.Equal(r.first.Expires) && l.Moved.Equal(l.EarnedAt)
 }
 
 func newBatch() *batch {
@@ -380,13 +380,13 @@ func (s *Store) parts(b *batch) []sqlkit.Part {
 			})
 		}
 		for _, st := range a.Standings {
-			standings = append(standings, []any{key.program, a.ID, string(st.Unit), st.Debt, d.Time(st.Activity)})
+			standings = append(standings, []any{key.program, a.ID, string(st.Unit), st.Debt, d.Time(st.Activity), d.Time(st.DebtAt)})
 		}
 	}
 	for _, key := range b.lotOrder {
 		r := b.lots[key]
 		l := r.lot
-		row := make([]any, 0, 31)
+		row := make([]any, 0, 32)
 		row = append(row, key.program, l.Account, l.ID, string(l.Unit), l.Opened, r.n, d.Time(l.EarnedAt), d.Time(l.UsableFrom),
 			d.Time(l.Expires), string(l.Policy.Kind), int64(l.Policy.N), d.Time(l.Policy.Date), sqlkit.Text(string(l.Policy.Clock)),
 			l.UnitCost, sqlkit.Text(l.Order), sqlkit.Text(l.Line), l.Basis, sqlkit.Text(l.Rule), l.Origin, l.Original, l.Remaining)
@@ -395,7 +395,7 @@ func (s *Store) parts(b *batch) []sqlkit.Part {
 			continue
 		}
 		lots = append(lots, append(row, d.Time(r.first.UsableFrom), d.Time(r.first.Expires), l.Held, l.Redeemed, l.Expired,
-			l.Clawed, l.Transferred, l.Adjusted, l.BasisReturned, l.Returned))
+			l.Clawed, l.Transferred, l.Adjusted, l.BasisReturned, l.Returned, d.Time(l.Moved)))
 	}
 	for _, key := range b.holdOrder {
 		h := b.holds[key]

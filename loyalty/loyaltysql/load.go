@@ -171,9 +171,9 @@ func (s *Store) holdsAndStandings(ctx context.Context, ex sqlkit.Executor, progr
 	err = sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
 		var account string
 		var st loyalty.Standing
-		var activity sqlkit.Time
-		err := r.Scan(&account, &st.Unit, &st.Debt, &activity)
-		st.Activity = activity.Time
+		var activity, debtAt sqlkit.Time
+		err := r.Scan(&account, &st.Unit, &st.Debt, &activity, &debtAt)
+		st.Activity, st.DebtAt = activity.Time, debtAt.Time
 		at[account].Standings = append(at[account].Standings, st)
 		return err
 	}, s.standings, program, list)
@@ -423,7 +423,7 @@ func (r *accountRow) value() (loyalty.Account, error) {
 // lotScan takes a row of a lot, or the NULLs of an account that has none.
 type lotScan struct {
 	account, lot, unit, opened, policy, clock, order, line, rule, origin sql.NullString
-	earned, usable, expires, date                                        sqlkit.Time
+	earned, usable, expires, date, moved                                 sqlkit.Time
 	policyN, cost, basis                                                 sql.NullInt64
 	sums                                                                 [10]sql.NullInt64
 }
@@ -436,10 +436,14 @@ func (r *lotScan) dest() []any {
 	for i := range r.sums {
 		out = append(out, &r.sums[i])
 	}
-	return out
+	return append(out, &r.moved)
 }
 
 func (r *lotScan) value() loyalty.Lot {
+	moved := r.moved.Time
+	if moved.IsZero() {
+		moved = r.earned.Time
+	}
 	return loyalty.Lot{
 		Account: r.account.String, ID: r.lot.String, Unit: loyalty.Unit(r.unit.String), Opened: r.opened.String,
 		Terms: loyalty.Terms{
@@ -452,7 +456,7 @@ func (r *lotScan) value() loyalty.Lot {
 		},
 		Original: r.sums[0].Int64, Remaining: r.sums[1].Int64, Held: r.sums[2].Int64, Redeemed: r.sums[3].Int64,
 		Expired: r.sums[4].Int64, Clawed: r.sums[5].Int64, Transferred: r.sums[6].Int64, Adjusted: r.sums[7].Int64,
-		BasisReturned: r.sums[8].Int64, Returned: r.sums[9].Int64,
+		BasisReturned: r.sums[8].Int64, Returned: r.sums[9].Int64, Moved: moved,
 	}
 }
 
@@ -472,7 +476,9 @@ func scanOpened(r *sql.Rows, found map[string]*loyalty.Transaction) error {
 	err := r.Scan(&l.opened, &n, &l.account, &l.lot, &l.unit, &l.earned, &l.usable, &l.expires, &l.policy, &l.policyN, &l.date,
 		&l.clock, &l.cost, &l.order, &l.line, &l.basis, &l.rule, &l.origin)
 	if t := found[l.opened.String]; t != nil {
-		t.Opens = append(gap(t.Opens, n), l.value())
+		opened := l.value()
+		opened.Moved = time.Time{} // nothing had moved
+		t.Opens = append(gap(t.Opens, n), opened)
 	}
 	return err
 }

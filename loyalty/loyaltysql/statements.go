@@ -32,11 +32,11 @@ const (
 		"policy policy_n:bigint policy_date:timestamptz policy_clock unit_cost:bigint order_ref line basis:bigint rule origin " +
 		"original:bigint remaining:bigint"
 	lotColumns = newLotColumns + " first_usable_from:timestamptz first_expires_at:timestamptz held:bigint redeemed:bigint expired:bigint " +
-		"clawed:bigint transferred:bigint adjusted:bigint basis_returned:bigint returned:bigint"
+		"clawed:bigint transferred:bigint adjusted:bigint basis_returned:bigint returned:bigint moved_at:timestamptz"
 	accountList = "account, kind, seq, head, opened_at, recorded_at, due_at, merged_into, open_holds, standings"
 	lotList     = "account, lot, unit, opened_key, earned_at, usable_from, expires_at, policy, policy_n, policy_date, " +
 		"policy_clock, unit_cost, order_ref, line, basis, rule, origin, original, remaining, held, redeemed, expired, " +
-		"clawed, transferred, adjusted, basis_returned, returned"
+		"clawed, transferred, adjusted, basis_returned, returned, moved_at"
 	transactionList = "account, seq, key, leg, kind, of_key, effective_at, recorded_at, order_ref, reason, actor, unit, " +
 		"amount, until_at, forgiven, activity, fingerprint, hash"
 	bindingList = "profile, account, from_at, until_at, reason, actor, version"
@@ -67,13 +67,13 @@ func newStatements(d sqlkit.Dialect) *statements {
 			usable_from = excluded.usable_from, expires_at = excluded.expires_at, original = excluded.original,
 			remaining = excluded.remaining, held = excluded.held, redeemed = excluded.redeemed, expired = excluded.expired,
 			clawed = excluded.clawed, transferred = excluded.transferred, adjusted = excluded.adjusted,
-			basis_returned = excluded.basis_returned, returned = excluded.returned`),
+			basis_returned = excluded.basis_returned, returned = excluded.returned, moved_at = excluded.moved_at`),
 		upsertHolds: sqlkit.Insert("loyalty_hold", sqlkit.Columns("program account key unit amount:bigint captured:bigint released:bigint until_at:timestamptz is_open:bigint"),
 			`ON CONFLICT (program, account, key) DO UPDATE SET captured = excluded.captured, released = excluded.released, is_open = excluded.is_open`),
 		insertPins: sqlkit.Insert("loyalty_pin", sqlkit.Columns("program account hold lot amount:bigint"), ""),
 		deletePins: `DELETE FROM loyalty_pin WHERE program = $1 AND account = $2 AND hold = $3`,
-		upsertStandings: sqlkit.Insert("loyalty_standing", sqlkit.Columns("program account unit debt:bigint activity_at:timestamptz"),
-			`ON CONFLICT (program, account, unit) DO UPDATE SET debt = excluded.debt, activity_at = excluded.activity_at`),
+		upsertStandings: sqlkit.Insert("loyalty_standing", sqlkit.Columns("program account unit debt:bigint activity_at:timestamptz debt_at:timestamptz"),
+			`ON CONFLICT (program, account, unit) DO UPDATE SET debt = excluded.debt, activity_at = excluded.activity_at, debt_at = excluded.debt_at`),
 		insertBinding: `INSERT INTO loyalty_binding (program, profile, account, from_at, until_at, reason, actor, version)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		updateBinding: `UPDATE loyalty_binding SET until_at = $1, reason = $2, actor = $3, version = $4
@@ -93,7 +93,7 @@ func newStatements(d sqlkit.Dialect) *statements {
 		pins: `SELECT p.account, p.hold, p.lot, p.amount FROM loyalty_pin p
 			JOIN loyalty_hold h ON h.program = p.program AND h.account = p.account AND h.key = p.hold AND h.is_open = 1
 			WHERE p.program = $1 AND ` + d.Any("p.account", 2) + ` ORDER BY p.account, p.hold, p.lot`,
-		standings: `SELECT account, unit, debt, activity_at FROM loyalty_standing WHERE program = $1 AND ` + d.Any("account", 2) + ` ORDER BY account, unit`,
+		standings: `SELECT account, unit, debt, activity_at, debt_at FROM loyalty_standing WHERE program = $1 AND ` + d.Any("account", 2) + ` ORDER BY account, unit`,
 		lotRow:    `SELECT ` + lotList + ` FROM loyalty_lot WHERE program = $1 AND account = $2 AND ` + d.Any("lot", 3),
 		byKeys:    `SELECT ` + transactionList + ` FROM loyalty_transaction WHERE program = $1 AND ` + d.Any("key", 2) + ` ORDER BY key, leg`,
 		followers: `SELECT key FROM loyalty_transaction WHERE program = $1 AND leg = 0 AND of_key = $2 ORDER BY recorded_at, account, seq`,

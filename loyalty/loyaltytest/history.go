@@ -28,6 +28,7 @@ const (
 	ReturnsSumToAward Invariant = "returns by line sum to the award"
 	ReverseRestores   Invariant = "redeem then reverse restores the lots"
 	AsOfIsFixed       Invariant = "an answer as of a known time never changes"
+	BooksAtAnyTime    Invariant = "as of any instant lots and entries make the balance"
 	SweepChangesNone  Invariant = "a sweep changes no read"
 	MovementsTie      Invariant = "opening and movements make closing"
 	PoolIsItsFlows    Invariant = "a pool is its contributions less its uses"
@@ -39,7 +40,7 @@ const (
 func Invariants() []Invariant {
 	return []Invariant{
 		EntriesSumToZero, BalanceIsFold, BalanceIsLots, LotsAddUp, AboveFloor, HoldPartsSum, SameKeySameResult, ReturnsSumToAward,
-		ReverseRestores, AsOfIsFixed, SweepChangesNone, MovementsTie, PoolIsItsFlows, RejectedIsNothing, ChainVerifies,
+		ReverseRestores, AsOfIsFixed, BooksAtAnyTime, SweepChangesNone, MovementsTie, PoolIsItsFlows, RejectedIsNothing, ChainVerifies,
 	}
 }
 
@@ -223,9 +224,11 @@ func (h *history) step() {
 		h.retry()
 	case n < 16 && h.checks(AsOfIsFixed):
 		h.ask()
-	case n < 20 && h.checks(ReverseRestores):
+	case n < 19 && h.checks(BooksAtAnyTime):
+		h.lookBack()
+	case n < 23 && h.checks(ReverseRestores):
 		h.redeemAndReverse()
-	case n < 21 && h.checks(ChainVerifies) && len(h.anchors) < 3:
+	case n < 24 && h.checks(ChainVerifies) && len(h.anchors) < 3:
 		a, err := h.ledger.Anchor(ctx)
 		h.must(err)
 		h.anchors = append(h.anchors, a)
@@ -264,7 +267,7 @@ func (h *history) command() loyalty.Command {
 			Amount: int64(max(0, h.r.IntN(20)-10)),
 		}
 	case n < 79:
-		return loyalty.Vest{Key: key, Award: h.some(h.awards), UsableFrom: h.now.Add(time.Duration(h.r.IntN(100)-20) * time.Hour)}
+		return loyalty.Vest{Key: key, Award: h.some(h.awards), UsableFrom: h.now.Add(time.Duration(h.r.IntN(700)-600) * time.Hour)}
 	case n < 86:
 		return loyalty.Transfer{Key: key, From: account, To: h.account(), Unit: unit, Amount: amount}
 	case n < 90:
@@ -306,7 +309,7 @@ func (h *history) earn(key, account string, unit loyalty.Unit) loyalty.Earn {
 	case 0:
 		e.UsableFrom = loyalty.Forever
 	case 1:
-		e.UsableFrom = h.now.Add(time.Duration(h.r.IntN(300)) * time.Hour)
+		e.UsableFrom = h.now.Add(time.Duration(h.r.IntN(600)-300) * time.Hour)
 	}
 	if h.chance(50) {
 		e.Amount = int64(1 + h.r.IntN(60))
@@ -522,6 +525,8 @@ func (h *history) same(what, before string) {
 func (h *history) sweep() {
 	h.t.Helper()
 	account, unit := h.account(), h.unit()
+	past := probe{account: account, unit: unit, at: loyalty.AsOf{Effective: h.now.Add(-time.Duration(h.r.IntN(800)) * time.Hour)}}
+	past.answer = h.answer(past)
 	before := h.view()
 	st, err := h.ledger.Statement(ctx, account, unit, time.Time{}.AddDate(1, 0, 0), h.now.Add(time.Hour), time.Time{})
 	h.must(err)
@@ -534,6 +539,7 @@ func (h *history) sweep() {
 	if fmt.Sprint(st) != fmt.Sprint(after) {
 		h.fatalf("a sweep changed a statement from\n%+v\nto\n%+v", st, after)
 	}
+	h.again(past)
 }
 
 func (h *history) retry() {
@@ -565,6 +571,35 @@ func (h *history) ask() {
 	h.note("%s", p.answer)
 	h.probes = append(h.probes, p)
 	h.again(pick(h, h.probes))
+}
+
+// lookBack checks what reads as of an instant, mostly past, say: they show a
+// state of the books that could have been, and the entries up to then make it.
+func (h *history) lookBack() {
+	h.t.Helper()
+	account, unit := h.account(), h.unit()
+	at := loyalty.AsOf{Effective: h.now.Add(time.Duration(h.r.IntN(1200)-1000) * time.Hour)}
+	b, err := h.ledger.Balance(ctx, account, unit, at)
+	h.must(err)
+	lots, err := h.ledger.Lots(ctx, account, unit, at)
+	h.must(err)
+	st, err := h.ledger.Statement(ctx, account, unit, time.Time{}.AddDate(1, 0, 0), at.Effective.Add(time.Microsecond), time.Time{})
+	h.must(err)
+	if b.Total() != st.Closing {
+		h.fatalf("as of %s the balance of %s is %+v, its entries sum to %d", at.Effective, account, b, st.Closing)
+	}
+	if b.Debt < 0 || b.Usable < 0 || b.Pending < 0 || b.Held < 0 || b.Held > b.Usable {
+		h.fatalf("as of %s the balance of %s is %+v", at.Effective, account, b)
+	}
+	var sum int64
+	for i := range lots {
+		h.checkLot(&lots[i])
+		sum += lots[i].Remaining
+	}
+	if sum != b.Usable+b.Pending {
+		h.fatalf("as of %s the balance of %s is %+v, its lots hold %d", at.Effective, account, b, sum)
+	}
+	h.note("as of %s: %s", at.Effective.Format(time.RFC3339), b)
 }
 
 func (h *history) answer(p probe) string {

@@ -77,7 +77,7 @@ func posting(account string, seq uint64, key string) loyalty.Posting {
 		},
 	}
 	opened := lot
-	lot.Original, lot.Remaining = 10, 10
+	lot.Original, lot.Remaining, lot.Moved = 10, 10, base
 	return loyalty.Posting{
 		Program: scope,
 		Accounts: []loyalty.AccountChange{{Expect: seq - 1, Before: hash(int(seq - 1)), Account: loyalty.Account{
@@ -178,7 +178,7 @@ func testRoundTrip(t *testing.T, s loyalty.Store) {
 	l.Policy = loyalty.Expiry{Kind: loyalty.ExpireAnniversary, N: 2, Date: base, Clock: loyalty.ClockUsable}
 	tx.Opens[0].Policy = l.Policy
 	l.Original, l.Remaining, l.Held, l.Redeemed, l.Expired, l.Clawed, l.Transferred, l.Adjusted = 100, 40, 5, 10, 20, 15, 8, 7
-	l.BasisReturned, l.Returned = 33, 4
+	l.BasisReturned, l.Returned, l.Moved = 33, 4, base.Add(time.Microsecond)
 	l.UsableFrom, l.Expires = base.Add(2*time.Hour), base.Add(3*time.Hour)
 	p.Accounts[0].Due, p.Accounts[0].MergedInto, p.Accounts[0].Kind = base.Add(3*time.Hour), "Z", loyalty.Pool
 	commit(t, s, p)
@@ -360,7 +360,7 @@ func testHolds(t *testing.T, s loyalty.Store) {
 
 func testStandings(t *testing.T, s loyalty.Store) {
 	p := posting("A", 1, "k1")
-	p.Accounts[0].Standings = []loyalty.Standing{{Unit: "a", Debt: 5}, {Unit: "b", Activity: base}}
+	p.Accounts[0].Standings = []loyalty.Standing{{Unit: "a", Debt: 5, DebtAt: base.Add(time.Hour)}, {Unit: "b", Activity: base}}
 	commit(t, s, p)
 	equal(t, "standings", contents(t, s, "A").Standings, p.Accounts[0].Standings)
 	p2 := posting("A", 2, "k2")

@@ -26,6 +26,7 @@ CREATE TABLE loyalty_standing (
 	unit        TEXT COLLATE "C" NOT NULL,
 	debt        BIGINT NOT NULL,
 	activity_at TIMESTAMPTZ,
+	debt_at     TIMESTAMPTZ, -- the latest effective instant of a change of the debt
 	PRIMARY KEY (program, account, unit)
 );
 
@@ -118,6 +119,7 @@ CREATE TABLE loyalty_lot (
 	adjusted          BIGINT      NOT NULL DEFAULT 0,
 	basis_returned    BIGINT      NOT NULL DEFAULT 0,
 	returned          BIGINT      NOT NULL DEFAULT 0,
+	moved_at          TIMESTAMPTZ, -- the latest effective instant of what was done to it; earned_at where it is NULL
 	PRIMARY KEY (program, account, lot)
 );
 

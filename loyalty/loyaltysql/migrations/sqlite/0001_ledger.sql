@@ -26,6 +26,7 @@ CREATE TABLE loyalty_standing (
 	unit        TEXT NOT NULL,
 	debt        INTEGER NOT NULL,
 	activity_at TEXT,
+	debt_at     TEXT, -- the latest effective instant of a change of the debt
 	PRIMARY KEY (program, account, unit)
 ) WITHOUT ROWID;
 
@@ -118,6 +119,7 @@ CREATE TABLE loyalty_lot (
 	adjusted          INTEGER      NOT NULL DEFAULT 0,
 	basis_returned    INTEGER      NOT NULL DEFAULT 0,
 	returned          INTEGER      NOT NULL DEFAULT 0,
+	moved_at          TEXT, -- the latest effective instant of what was done to it; earned_at where it is NULL
 	PRIMARY KEY (program, account, lot)
 ) WITHOUT ROWID;
 
