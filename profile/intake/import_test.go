@@ -27,18 +27,29 @@ import (
 type memory struct {
 	events map[string]profile.Event
 	order  []string
-	fail   int // batches until an error; 0 for never
+	fail   int  // batches until an error; 0 for never
+	torn   bool // the batch that fails is half taken
 	batch  int
 }
 
 var errSink = errors.New("sink is gone")
 
 func (m *memory) ObserveBatch(_ context.Context, events []profile.Event) ([]profile.Receipt, error) {
-	if m.batch++; m.batch == m.fail {
+	m.batch++
+	if m.batch == m.fail && !m.torn {
 		return nil, errSink
 	}
 	if m.events == nil {
 		m.events = map[string]profile.Event{}
+	}
+	if m.batch == m.fail {
+		for _, e := range events[:len(events)/2] {
+			if _, ok := m.events[e.ID]; !ok {
+				m.events[e.ID] = e
+				m.order = append(m.order, e.ID)
+			}
+		}
+		return nil, errSink
 	}
 	receipts := make([]profile.Receipt, len(events))
 	for i, e := range events {
@@ -497,8 +508,8 @@ func feedOf(rng *rand.Rand) string {
 	return b.String()
 }
 
-// An import that is stopped anywhere and resumed ends where one that was never
-// stopped does: the same events, counts and rejects.
+// An import that is stopped anywhere, in the middle of a batch too, and resumed
+// ends where one that was never stopped does: the same events, counts and rejects.
 func TestAResumedImportEndsWhereAnUninterruptedOneDoes(t *testing.T) {
 	const seed = 31
 	t.Logf("seed %d", seed)
@@ -521,7 +532,7 @@ func TestAResumedImportEndsWhereAnUninterruptedOneDoes(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, json.Unmarshal(b, &last))
 			rejects.Truncate(int(last.RejectBytes))
-			sink.batch, sink.fail = 0, 1+rng.IntN(4)
+			sink.batch, sink.fail, sink.torn = 0, 1+rng.IntN(4), rng.IntN(2) == 0
 			left := 1 + rng.IntN(3)
 			got, err = importer(t, orders(), sink, batch).Import(t.Context(), intake.Input{
 				Name: "f", Reader: strings.NewReader(text), Rejects: &rejects, From: last,

@@ -29,9 +29,20 @@ const SpecFormat = 1
 // The event ID is the source and the messageId, or a hash of the message. A
 // track event keeps its name; page and screen are "page.viewed" and
 // "screen.viewed", group is "group.joined" with group_id and what is said of the
-// group as properties; identify and alias have no name. Nested properties and
-// traits get names with dots; arrays become tags if they hold texts only, and
-// are left out like nulls otherwise.
+// group as properties; identify and alias have no name.
+//
+// Nested properties and traits get names with dots. An array of texts becomes
+// tags; of an array of objects, each field that holds texts only becomes tags,
+// "products.sku"; what else is in arrays is left out, like nulls.
+//
+// Of the e-commerce events of the spec, three are commerce facts too: Order
+// Completed is an order paid, once however often it is reported, Order Refunded
+// a refund, Order Cancelled the order's closing. The order is keyed by Source and
+// order_id; amounts are rounded to the minor unit of their currency, two digits
+// where none is named; without total, what is owed follows from subtotal,
+// products or revenue, and tax and shipping. A message of these that says no
+// order is broken. What else happens before and around an order (Product Added,
+// Checkout Started, Order Updated) is an event with properties.
 //
 // Time is corrected for clocks that are wrong: timestamp + (received − sentAt),
 // where received is when the message came in. It is taken as it stands where
@@ -60,6 +71,8 @@ type Spec struct {
 	// ExternalIDs names types of context.externalIds, with their kind. Others
 	// are ignored.
 	ExternalIDs map[string]string `json:"external_ids,omitempty"`
+	// NoOrders takes the e-commerce events as plain events.
+	NoOrders bool `json:"no_orders,omitempty"`
 	// Types says which traits and properties are times (RFC 3339 or a date, in
 	// UTC) or money (two places), which JSON cannot. nil stands for the traits
 	// createdAt and birthday as times.
@@ -271,6 +284,9 @@ func (d *specDecoder) event(raw json.RawMessage, sentAt string, received time.Ti
 	if e.Properties, err = d.values(properties, nil); err != nil {
 		return e, err
 	}
+	if e.Order, err = d.order(m); err != nil {
+		return e, err
+	}
 	e.ID = d.id(m, raw)
 	return e, finish(d.each, string(raw), &e)
 }
@@ -392,6 +408,12 @@ func (d *specDecoder) flatten(out profile.Values, prefix string, object map[stri
 			}
 			continue
 		}
+		if array, ok := objects(object[key]); ok {
+			if err := d.columns(out, name+".", array); err != nil {
+				return err
+			}
+			continue
+		}
 		v, err := d.value(d.Types[name], object[key])
 		if err != nil {
 			// The name of a field is not repeated: it may be anything.
@@ -400,6 +422,47 @@ func (d *specDecoder) flatten(out profile.Values, prefix string, object map[stri
 		if !v.IsZero() {
 			out[name] = v
 		}
+	}
+	return nil
+}
+
+// objects is an array that holds objects only.
+func objects(x any) ([]map[string]any, bool) {
+	array, ok := x.([]any)
+	out := make([]map[string]any, len(array))
+	for i, e := range array {
+		if out[i], ok = e.(map[string]any); !ok {
+			return nil, false
+		}
+	}
+	return out, ok && len(out) > 0
+}
+
+// columns makes tags of the fields of objects that hold texts only.
+func (d *specDecoder) columns(out profile.Values, prefix string, array []map[string]any) error {
+	texts, other := map[string][]any{}, map[string]bool{}
+	for _, object := range array {
+		for key, x := range object {
+			switch x := x.(type) {
+			case nil:
+			case string:
+				if x != "" {
+					texts[key] = append(texts[key], x)
+				}
+			default:
+				other[key] = true
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(texts)) {
+		if other[key] || key == "" {
+			continue
+		}
+		v, err := d.value("", texts[key])
+		if err != nil {
+			return &rowError{"a trait or property", err}
+		}
+		out[prefix+key] = v
 	}
 	return nil
 }
