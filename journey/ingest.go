@@ -64,6 +64,8 @@ type arrival struct {
 	parent string
 	starts []*Definition
 	keys   []EntryKey // of starts; one without a journey does not start it
+	// taken are runs whose instance is there although no entry tells of it.
+	taken map[EntryKey]int
 }
 
 // arrive looks at an input before the store is asked; nil is one that no journey
@@ -115,7 +117,10 @@ func (e *Engine) alone(ctx context.Context, a *arrival) (Receipt, error) {
 			return err
 		}
 		receipt = r
-		return u.commit(ctx)
+		if err = u.commit(ctx); isConflict(err) {
+			err = errors.Join(err, e.evade(ctx, a, u))
+		}
+		return err
 	})
 	if err != nil {
 		return Receipt{}, err
@@ -140,6 +145,31 @@ func (e *Engine) listeners(x *Input) (starts []*Definition, heard bool) {
 		}
 	}
 	return starts, false
+}
+
+// evade notes which of the instances that a unit would have started are there: a
+// customer's entries may have been erased while an instance lives on under the
+// ID that the customer was merged into.
+func (e *Engine) evade(ctx context.Context, a *arrival, u *unit) error {
+	for _, entry := range u.batch.Entries {
+		i := slices.IndexFunc(u.rows, func(row *InstanceRow) bool {
+			return row.Version == 0 && row.Instance.Journey == entry.Journey && row.Instance.Run == entry.Run
+		})
+		if i < 0 {
+			continue
+		}
+		f, err := e.store.Get(ctx, Lookup{Instance: u.rows[i].Instance.ID})
+		if err != nil {
+			return err
+		}
+		if f.Instance != nil {
+			if a.taken == nil {
+				a.taken = map[EntryKey]int{}
+			}
+			a.taken[entry.EntryKey] = entry.Run
+		}
+	}
+	return nil
 }
 
 // take is what an input does with what the store has found: a unit to commit,
@@ -192,7 +222,7 @@ func (e *Engine) take(ctx context.Context, a *arrival, f *Found) (*unit, Receipt
 		if a.keys[i].Journey == "" || x.Instance != "" {
 			continue
 		}
-		if err := u.admit(ctx, d, a.keys[i], f, x, now, a.parent, before); err != nil {
+		if err := u.admit(ctx, d, a, a.keys[i], f, now, before); err != nil {
 			return nil, Receipt{}, err
 		}
 	}
@@ -262,7 +292,8 @@ func (d *Definition) repeats() bool {
 }
 
 // admit starts the journey where re-entry, go-live and age let it.
-func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found, x Input, now time.Time, parent string, before int) error {
+func (u *unit) admit(ctx context.Context, d *Definition, a *arrival, key EntryKey, f *Found, now time.Time, before int) error {
+	x := a.x
 	entry := EntryRow{EntryKey: key}
 	if i := slices.IndexFunc(f.Entries, func(r EntryRow) bool { return r.EntryKey == key }); i >= 0 {
 		entry = f.Entries[i]
@@ -282,7 +313,7 @@ func (u *unit) admit(ctx context.Context, d *Definition, key EntryKey, f *Found,
 	if len(active) > 0 && !d.repeats() {
 		return nil
 	}
-	in := Instance{Run: entry.Run + 1, Parent: parent}
+	in := Instance{Run: max(entry.Run, a.taken[key]) + 1, Parent: a.parent}
 	if f.Instance != nil {
 		in.BurstAt, in.Burst = f.Instance.Instance.BurstAt, f.Instance.Instance.Burst
 	}
