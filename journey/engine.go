@@ -51,10 +51,10 @@ type Config struct {
 	// Poll is the longest that Run sleeps before it looks for work that other
 	// engines have stored; 0 is one minute.
 	Poll time.Duration
-	// Batch is how many due rows are claimed at a time; 0 is 100.
+	// Batch is how many due rows are claimed at a time; 0 is 256.
 	Batch int
 	// Gather is how many customers may share one commit of [Engine.RunDue] and
-	// [Engine.IngestBatch]; 0 is 100, 1 gives each customer a commit of their own.
+	// [Engine.IngestBatch]; 0 is 256, 1 gives each customer a commit of their own.
 	Gather int
 	// MaxAttempts is how often a failing step or call is tried before it is
 	// given up; 0 is 8.
@@ -185,10 +185,10 @@ func New(cfg Config) (*Engine, error) {
 		return refuse("Batch, Gather or MaxAttempts", "negative")
 	}
 	if cfg.Batch == 0 {
-		cfg.Batch = 100
+		cfg.Batch = 256
 	}
 	if cfg.Gather == 0 {
-		cfg.Gather = 100
+		cfg.Gather = 256
 	}
 	if cfg.MaxAttempts == 0 {
 		cfg.MaxAttempts = 8

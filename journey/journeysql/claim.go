@@ -30,8 +30,8 @@ func (s *statements) claimSQLite() {
 	s.dueEffects = due(&effects, "t.wake_at, t.priority DESC, t.key")
 	s.overInstances = over(&instances, "c.until_at, t.id")
 	s.overEffects = over(&effects, "c.until_at, t.priority DESC, t.key")
-	s.claim = "INSERT INTO journey_claim (kind, key, token, until_at, claims) VALUES (?, ?, ?, ?, 1)"
-	s.reclaim = "UPDATE journey_claim SET token = ?, until_at = ?, claims = claims + 1 WHERE kind = ? AND key = ?"
+	s.claim = "INSERT INTO journey_claim (kind, key, token, until_at, claims) SELECT ?, value, ?, ?, 1 FROM json_each(?)"
+	s.reclaim = "UPDATE journey_claim SET token = ?, until_at = ?, claims = claims + 1 WHERE kind = ? AND key IN (SELECT value FROM json_each(?))"
 	var firsts []string
 	for _, t := range []*table{&instances, &effects} {
 		firsts = append(firsts, fmt.Sprintf(
@@ -137,17 +137,14 @@ func (s *Store) claimSQLite(ctx context.Context, ex sqlkit.Executor, c journey.C
 	slices.SortStableFunc(found, func(a, b candidate) int { return compareDue(&a.Due, &b.Due) })
 	found = found[:min(len(found), c.Limit)]
 	out := make([]journey.Due, len(found))
+	fresh, over := map[string][]string{}, map[string][]string{} // keys by kind
 	for i := range found {
 		due := &found[i].Due
 		kind, key, _ := place(due)
-		var err error
 		if found[i].held {
-			_, err = ex.ExecContext(ctx, s.reclaim, sqlkit.Text(c.Token), until, kind, key)
+			over[kind] = append(over[kind], key)
 		} else {
-			_, err = ex.ExecContext(ctx, s.claim, kind, key, sqlkit.Text(c.Token), until)
-		}
-		if err != nil {
-			return nil, err
+			fresh[kind] = append(fresh[kind], key)
 		}
 		if due.Instance != nil {
 			due.Instance.Version++
@@ -157,6 +154,16 @@ func (s *Store) claimSQLite(ctx context.Context, ex sqlkit.Executor, c journey.C
 			due.Effect.Token, due.Effect.Wake = c.Token, c.Until
 		}
 		out[i] = *due
+	}
+	for kind, keys := range fresh {
+		if _, err := ex.ExecContext(ctx, s.claim, kind, sqlkit.Text(c.Token), until, s.dialect.List(keys)); err != nil {
+			return nil, err
+		}
+	}
+	for kind, keys := range over {
+		if _, err := ex.ExecContext(ctx, s.reclaim, sqlkit.Text(c.Token), until, kind, s.dialect.List(keys)); err != nil {
+			return nil, err
+		}
 	}
 	return out, nil
 }

@@ -112,8 +112,18 @@ func (s *Store) putEach(ctx context.Context, ex sqlkit.Executor, b *journey.Batc
 	for _, w := range rows {
 		version := w.t.index("row_version")
 		p := s.puts[w.t]
+		var there []string
 		for _, row := range w.rows {
-			if err := putRow(ctx, ex, w.t, p, row, row[version].(int64)-1, force); err != nil {
+			expect := row[version].(int64) - 1
+			if err := putRow(ctx, ex, w.t, p, row, expect, force); err != nil {
+				return err
+			}
+			if expect > 0 {
+				there = append(there, row[0].(string))
+			}
+		}
+		if p.unclaim != "" && len(there) > 0 {
+			if _, err := ex.ExecContext(ctx, p.unclaim, s.dialect.List(there)); err != nil {
 				return err
 			}
 		}
@@ -139,7 +149,11 @@ func putRow(ctx context.Context, ex sqlkit.Executor, t *table, p put, row []any,
 		_, err := ex.ExecContext(ctx, p.insert, row...)
 		return unique(err, t.name)
 	}
-	n, err := update(ctx, ex, p.narrow, p.takeNarrow, row, expect)
+	var n int64
+	var err error
+	if !t.over(row) {
+		n, err = update(ctx, ex, p.narrow, p.takeNarrow, row, expect)
+	}
 	if err == nil && n == 0 && p.wide != "" {
 		n, err = update(ctx, ex, p.wide, p.takeWide, row, expect)
 	}
@@ -151,9 +165,6 @@ func putRow(ctx context.Context, ex sqlkit.Executor, t *table, p put, row []any,
 		return unique(err, t.name)
 	case n == 0:
 		return conflict(t.name)
-	case p.unclaim != "":
-		_, err := ex.ExecContext(ctx, p.unclaim, row[0])
-		return err
 	}
 	return nil
 }

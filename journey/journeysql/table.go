@@ -65,6 +65,13 @@ func (t *table) index(name string) int {
 	return slices.IndexFunc(t.columns, func(c sqlkit.Column) bool { return c.Name == name })
 }
 
+// over reports whether the row is of an instance that has ended, which changes a
+// fixed column and is the last that is written of it.
+func (t *table) over(row []any) bool { return t == &instances && row[statusColumn] == any("ended") }
+
+// statusColumn is where an instance's status is.
+var statusColumn = instances.index("status")
+
 func names(columns []sqlkit.Column) string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
@@ -123,7 +130,7 @@ func newPut(t *table) put {
 	if t.claimed != "" {
 		key := t.columns[0].Name
 		version += fmt.Sprintf(" + COALESCE((SELECT claims FROM journey_claim WHERE kind = '%s' AND key = %s.%s), 0)", t.claimed, t.name, key)
-		p.unclaim = "DELETE FROM journey_claim WHERE kind = '" + t.claimed + "' AND key = ?"
+		p.unclaim = "DELETE FROM journey_claim WHERE kind = '" + t.claimed + "' AND key IN (SELECT value FROM json_each(?))"
 	}
 	update := func(keep []string) (string, []int) {
 		var set, where []string
