@@ -49,7 +49,11 @@ func (f *feed) clock(now time.Time) int64 {
 
 func (f *feed) add(c change) uint64 {
 	if n := len(f.chunks); n == 0 || len(f.chunks[n-1]) == feedChunk {
-		f.chunks = append(f.chunks, make([]change, 0, feedChunk))
+		room := feedChunk
+		if n == 0 {
+			room = 16 // of a Store, the feed of one decision
+		}
+		f.chunks = append(f.chunks, make([]change, 0, room))
 		for f.keep > 0 && f.next-1-f.dropped >= uint64(f.keep)+feedChunk {
 			f.chunks[0] = nil
 			f.chunks = f.chunks[1:]

@@ -486,9 +486,9 @@ func (p *passing) moves() []move {
 		}
 		switch {
 		case is == nil:
-			add(n.home.id(), "")
+			add(n.seenOn(), "")
 		default:
-			add(n.home.id(), is.home.id())
+			add(n.seenOn(), is.seenOn())
 		}
 		if n.answers() && (is == nil || !is.answers()) {
 			for _, e := range n.holders() {
@@ -502,7 +502,7 @@ func (p *passing) moves() []move {
 			was = p.from.findNode(name{kind: s, value: n.value})
 		}
 		if was == nil {
-			add("", n.home.id())
+			add("", n.seenOn())
 		}
 		if n.answers() && (was == nil || !was.answers()) {
 			for _, e := range n.holders() {

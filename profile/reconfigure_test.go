@@ -87,6 +87,8 @@ func TestReconfigureIsAFullFold(t *testing.T) {
 				order = order[1:]
 			case r < 10:
 				m.decide(t, rng)
+				held.follow(t)
+				held.check(t, m)
 			default:
 				next := vary(rng, cfg)
 				before := m.owners(t)

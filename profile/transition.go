@@ -122,7 +122,7 @@ func (f *fold) moves() []move {
 	var out []move
 	var seen map[move]bool
 	for _, n := range f.nodes {
-		if m := (move{n.home.id(), n.next.id()}); m.from != m.to && !seen[m] {
+		if m := (move{n.seenOn(), seenOn(n.next, n.nextSince)}); m.from != m.to && !seen[m] {
 			if seen == nil {
 				seen = map[move]bool{}
 			}
@@ -133,6 +133,17 @@ func (f *fold) moves() []move {
 	}
 	slices.SortFunc(out, move.compare)
 	return out
+}
+
+// seenOn is the profile on which an identifier was seen; one that declarations
+// alone placed was not.
+func (n *node) seenOn() ID { return seenOn(n.home, n.since) }
+
+func seenOn(home *cluster, since int64) ID {
+	if since == unseen {
+		return ""
+	}
+	return home.id()
 }
 
 // groups are the evidence folded by where it comes from and goes to, by arrival,
