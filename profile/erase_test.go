@@ -23,7 +23,7 @@ var (
 
 func setOf(e profile.Event) string {
 	var ids []string
-	for _, id := range e.Identifiers {
+	for _, id := range branded(e).Identifiers {
 		ids = append(ids, fmt.Sprint(id))
 	}
 	sort.Strings(ids)
@@ -41,7 +41,7 @@ func TestErasedStayErased(t *testing.T) {
 		ids, sets := map[profile.Identifier]bool{}, map[string]bool{} // buried
 		deliver := func(e profile.Event) {
 			erased := sets[setOf(e)]
-			for _, id := range e.Identifiers {
+			for _, id := range branded(e).Identifiers {
 				erased = erased || ids[id]
 			}
 			if erased && !m.gone[e.ID] {
@@ -104,7 +104,7 @@ func (m *model) erase(t testing.TB, owner profile.ID, ids map[profile.Identifier
 		}
 	}
 	for _, e := range theirs {
-		for _, id := range e.Identifiers {
+		for _, id := range branded(e).Identifiers {
 			if !left[id] {
 				ids[id] = true
 			}

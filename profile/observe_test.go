@@ -344,7 +344,7 @@ func TestManyWritersEndWhereOneWould(t *testing.T) {
 		for _, e := range w.events {
 			r := observe(t, m.dir, e)
 			require.True(t, r.Duplicate)
-			m.events[e.ID], m.keys[e.ID] = e, r.Evidence
+			m.events[e.ID], m.keys[e.ID] = branded(e), r.Evidence
 		}
 		m.oracle.fold(m.events, m.keys)
 		want, got := m.oracle.view(), viewOf(t, m.dir, m.events)

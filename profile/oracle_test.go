@@ -509,6 +509,7 @@ func chaosConfig() profile.Config {
 			{Name: "p", Priority: 2, Limit: 2, Blocked: []string{"p0"}},
 			{Name: "w", Priority: 3, Limit: 2, Within: 5 * time.Second},
 			{Name: "v", Priority: 3, Limit: 3},
+			{Name: "b", Priority: 2, Limit: 1, PerScope: true, ByBrand: true},
 			{Name: "d", Priority: 4, Blocked: []string{"d0"}},
 			{Name: "l", Use: profile.LooksUp, Priority: 9},
 		},
@@ -533,7 +534,7 @@ func chaos(rng *rand.Rand) world {
 	var w world
 	size := 3 + rng.IntN(30)
 	pool := 2 + rng.IntN(5)
-	kinds := []string{"m/a", "m/b", "p", "w", "v", "d", "d", "l"}
+	kinds := []string{"m/a", "m/b", "p", "w", "v", "d", "d", "l", "b", "b/x"}
 	span := 5 + rng.IntN(40)
 	for i := range size {
 		e := profile.Event{
@@ -541,6 +542,7 @@ func chaos(rng *rand.Rand) world {
 			Source: []string{"crm", "till", "web", ""}[rng.IntN(4)],
 			Time:   time.Unix(int64(rng.IntN(span)), 0).UTC(),
 			Traits: chaosTraits(rng),
+			Brand:  []string{"", "x", "y"}[rng.IntN(3)],
 		}
 		for range 1 + rng.IntN(3) {
 			k := kinds[rng.IntN(len(kinds))]
@@ -552,6 +554,17 @@ func chaos(rng *rand.Rand) world {
 		w.events = append(w.events, e)
 	}
 	return w
+}
+
+// branded is an event with its brand as scope where its identifiers take it.
+func branded(e profile.Event) profile.Event {
+	e.Identifiers = slices.Clone(e.Identifiers)
+	for i := range e.Identifiers {
+		if id := &e.Identifiers[i]; id.Kind == "b" && e.Brand != "" {
+			id.Kind = "b/" + e.Brand
+		}
+	}
+	return e
 }
 
 func chaosTraits(rng *rand.Rand) profile.Values {

@@ -321,11 +321,11 @@ func (p *passing) evidence() {
 	moved := map[*evidence]*evidence{} // where a former ID goes
 	for _, e := range p.from.sorted() {
 		begin := len(p.passages)
-		var ids []Identifier
+		var like *record
 		var to *evidence
 		for _, rec := range e.records {
-			if to == nil || p.to.released || !sameSlice(ids, rec.ids) {
-				ids, to = rec.ids, p.home(rec)
+			if to == nil || p.to.released || like.brand != rec.brand || !sameSlice(like.ids, rec.ids) {
+				like, to = rec, p.home(rec)
 				if !slices.Contains(p.passages[begin:], passage{e, to}) {
 					p.passages = append(p.passages, passage{e, to})
 				}
