@@ -25,6 +25,9 @@ func (m Moment) String() string { return [...]string{"before", "during", "after"
 // Faults make the calls of a database fail at will. A call is a statement, a
 // begin or a commit; preparing and rolling back are none.
 type Faults struct {
+	// Seen hears of every statement, if it is set before the first.
+	Seen func(query string, args []driver.NamedValue)
+
 	mu     sync.Mutex
 	calls  int
 	at     int // the call to fail, from 1; 0 for none
@@ -131,6 +134,12 @@ type faultyConn struct {
 	lost bool
 }
 
+func (c *faultyConn) saw(query string, args []driver.NamedValue) {
+	if c.f.Seen != nil {
+		c.f.Seen(query, args)
+	}
+}
+
 // call runs a call with what is to happen to it.
 func call[T any](c *faultyConn, run func() (T, error)) (T, error) {
 	var none T
@@ -161,10 +170,12 @@ func isLost(err error) bool {
 }
 
 func (c *faultyConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.saw(query, args)
 	return call(c, func() (driver.Result, error) { return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args) })
 }
 
 func (c *faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.saw(query, args)
 	return call(c, func() (driver.Rows, error) { return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args) })
 }
 
@@ -176,7 +187,7 @@ func (c *faultyConn) PrepareContext(ctx context.Context, query string) (driver.S
 	if err != nil {
 		return nil, err
 	}
-	return &faultyStmt{s, c}, nil
+	return &faultyStmt{s, c, query}, nil
 }
 
 func (c *faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
@@ -229,14 +240,17 @@ func (t *faultyTx) Commit() error {
 
 type faultyStmt struct {
 	driver.Stmt
-	c *faultyConn
+	c     *faultyConn
+	query string
 }
 
 func (s *faultyStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.c.saw(s.query, args)
 	return call(s.c, func() (driver.Result, error) { return s.Stmt.(driver.StmtExecContext).ExecContext(ctx, args) })
 }
 
 func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.c.saw(s.query, args)
 	return call(s.c, func() (driver.Rows, error) { return s.Stmt.(driver.StmtQueryContext).QueryContext(ctx, args) })
 }
 

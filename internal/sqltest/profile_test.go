@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -195,6 +196,51 @@ func TestAnOrderAndItsEventInOneTransaction(t *testing.T) {
 				_, owner, err := customers.Event(ctx, "paid")
 				require.NoError(t, err)
 				require.Equal(t, receipt.Profile, owner)
+			}
+		})
+	}
+}
+
+// TestAnExpiredCursorIsToldSo: what is removed from the feed is never skipped in
+// silence, and numbering goes on where it was.
+func TestAnExpiredCursorIsToldSo(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			ctx := context.Background()
+			s := profileStore(t, e.open(t), e.dialect)
+			for i := range 10 {
+				b := changed(fmt.Sprint(i))
+				b.Changes[0].RecordedAt = spring.Add(time.Duration(i) * time.Hour)
+				require.NoError(t, s.Commit(ctx, b))
+			}
+			rows, err := s.Changes(ctx, 0, 100)
+			require.NoError(t, err)
+			require.Len(t, rows, 10)
+			for range 2 {
+				_, err := s.PurgeChanges(ctx, spring.Add(4*time.Hour))
+				require.NoError(t, err)
+				_, err = s.Changes(ctx, 3, 100)
+				require.ErrorIs(t, err, profile.ErrCursorExpired)
+				rows, err = s.Changes(ctx, 4, 100)
+				require.NoError(t, err)
+				require.Len(t, rows, 6)
+				require.Equal(t, uint64(5), rows[0].Seq)
+			}
+			n, err := s.PurgeChanges(ctx, spring.AddDate(1, 0, 0))
+			require.NoError(t, err)
+			require.Equal(t, 6, n)
+			_, err = s.Changes(ctx, 9, 100)
+			require.ErrorIs(t, err, profile.ErrCursorExpired)
+			require.NoError(t, s.Commit(ctx, changed("after")))
+			rows, err = s.Changes(ctx, 10, 100)
+			require.NoError(t, err)
+			require.Len(t, rows, 1)
+			require.Equal(t, uint64(11), rows[0].Seq)
+
+			d, err := profile.New(profile.Config{Store: s})
+			require.NoError(t, err)
+			for _, err := range d.Changes(ctx, 2) {
+				require.ErrorIs(t, err, profile.ErrCursorExpired)
 			}
 		})
 	}

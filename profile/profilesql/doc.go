@@ -32,6 +32,9 @@
 // transaction that commits late is numbered late. Read the feed outside of long
 // transactions: one that has numbered rows lets no other number any until it ends.
 //
+// [Store.PurgeChanges] removes what no reader needs any more; one that stood still
+// for too long gets [profile.ErrCursorExpired].
+//
 // # Tables
 //
 // profile_customer, profile_evidence and profile_identifier are who the customers

@@ -13,6 +13,7 @@ type statements struct {
 
 	ofEvidence, ofProfile, scanProfiles, scanEvidence, rules string
 	readChanges, number                                      string
+	feedEnds, firstKept, drop, dropChanges                   string
 }
 
 // table is a table of rows with versions.
@@ -64,6 +65,10 @@ func newStatements(d Dialect) statements {
 		scanEvidence: "SELECT evidence FROM profile_evidence WHERE evidence > $1 ORDER BY evidence LIMIT $2",
 		rules:        "SELECT rules FROM profile_feed WHERE id = 1",
 	}
+	s.feedEnds = "SELECT dropped, coalesce((SELECT max(seq) FROM profile_change), 0) FROM profile_feed WHERE id = 1" + d.ForUpdate("profile_feed")
+	s.firstKept = d.Bind("SELECT seq FROM profile_change WHERE seq > $1 AND recorded_at >= $2 ORDER BY seq LIMIT 1")
+	s.drop = d.Bind("UPDATE profile_feed SET dropped = $1 WHERE id = 1")
+	s.dropChanges = d.Bind("DELETE FROM profile_change WHERE seq <= $1")
 	pending := "0"
 	if d == Postgres {
 		pending = "CASE WHEN EXISTS (SELECT 1 FROM profile_change_new) THEN 1 ELSE 0 END"
