@@ -8,8 +8,9 @@
 // systems know under names of their own ([Event].Aliases).
 //
 // The Order answers as of any instant: whether it counts as a net order, what
-// the customer spent on it net of what went back, which pieces were kept. A
-// refund is a new fact with a time of its own and changes nothing before it.
+// the customer spent on it net of what went back, which pieces were kept, which
+// had arrived, what deposit was forfeited. A refund is a new fact with a time of
+// its own and changes nothing before it.
 //
 // An order is bought at the earliest of paid, balance paid, shipped, received
 // and completed: placing it, or paying a deposit, is not enough. It counts from

@@ -241,7 +241,6 @@ func (f *folder) instants(facts []Event) {
 			*t = e.Time
 		}
 	}
-	got := make([]int64, len(f.o.Lines))
 	for _, e := range facts {
 		switch e.Kind {
 		case Placed:
@@ -256,8 +255,8 @@ func (f *folder) instants(facts []Event) {
 		case Shipped:
 			first(&f.o.ShippedAt, e)
 		case Received:
-			if f.o.ReceivedAt.IsZero() && f.arrived(e, got) {
-				f.o.ReceivedAt = e.Time
+			if f.arrive(e) {
+				first(&f.o.ReceivedAt, e)
 			}
 		case Completed:
 			first(&f.o.CompletedAt, e)
@@ -275,25 +274,39 @@ func (f *folder) instants(facts []Event) {
 	}
 }
 
-// arrived adds what e says arrived to got and reports whether that is all.
-func (f *folder) arrived(e Event, got []int64) bool {
-	if len(e.Lines) == 0 || len(f.o.Lines) == 0 {
-		return true
+// arrive adds what e says arrived, the pieces that had not before, and reports
+// whether all that was ordered is there.
+func (f *folder) arrive(e Event) bool {
+	a := Arrival{At: e.Time, Event: e.ID}
+	add := func(i int, pieces int64) {
+		l := &f.o.Lines[i]
+		if pieces = min(pieces, l.Quantity-l.Received); pieces > 0 {
+			a.Lines = append(a.Lines, l.share(l.Received, pieces))
+			l.Received += pieces
+		}
 	}
 	for _, l := range e.Lines {
+		if len(f.o.Lines) == 0 {
+			break // not known, or not yet
+		}
 		i, ok := f.find(l)
 		if !ok {
 			f.problem(UnknownLine, e.ID, cmp.Or(l.ID, l.SKU), l.Quantity)
 			continue
 		}
-		got[i] += min(l.Quantity, f.o.Lines[i].Quantity-got[i])
+		add(i, l.Quantity)
 	}
-	for i, l := range f.o.Lines {
-		if l.Since.IsZero() && got[i] < l.Quantity {
-			return false
+	if len(e.Lines) == 0 {
+		for i, l := range f.o.Lines {
+			if !l.Since.After(e.Time) {
+				add(i, l.Quantity)
+			}
 		}
 	}
-	return true
+	if len(a.Lines) > 0 {
+		f.o.Arrivals = append(f.o.Arrivals, a)
+	}
+	return !slices.ContainsFunc(f.o.Lines, func(l OrderLine) bool { return l.Since.IsZero() && l.Received < l.Quantity })
 }
 
 // find is the line of the order that l names: by ID, else by SKU where one

@@ -22,6 +22,8 @@ type Order struct {
 	Freight int64
 	// Payments are the tenders in order of time.
 	Payments []Tender
+	// Arrivals are the goods that arrived, in order of time.
+	Arrivals []Arrival
 	// Returns are the goods that went back, in order of time, exchanges included.
 	Returns []Return
 	// Refunds are the money that went back, in order of time: refunds, price
@@ -58,6 +60,8 @@ type OrderLine struct {
 	Line
 	// Since is when a replacement went out; the zero time for what was ordered.
 	Since time.Time
+	// Received is the number of pieces that arrived, at most Quantity.
+	Received int64
 	// Returned is the number of pieces that went back, at most Quantity.
 	Returned int64
 	// Refunded is the money that went back for the line.
@@ -89,6 +93,15 @@ type Share struct {
 	// Discounts are the parts of the line's discounts that fall on these pieces,
 	// in a return or of what is kept: what a platform or a voucher bore of them.
 	Discounts []Discount
+}
+
+// Arrival is goods that arrived.
+type Arrival struct {
+	At    time.Time
+	Event string
+	// Lines are the pieces that had not arrived before, and what was owed for
+	// them: their running share of the line's price and discounts.
+	Lines []Share
 }
 
 // Return is goods that went back.
@@ -269,6 +282,102 @@ func (o Order) KeptAt(t time.Time) []Share {
 		}
 	}
 	return kept
+}
+
+// ArrivedAt lists what of the lines had arrived by t, whatever went back since:
+// the pieces and what was owed for them. Lines of which nothing had arrived are
+// not listed. Goods that nobody reports as received, as at a till, have not arrived.
+func (o Order) ArrivedAt(t time.Time) []Share {
+	pieces := o.arrived(t)
+	var out []Share
+	for i, l := range o.Lines {
+		if pieces[i] > 0 {
+			out = append(out, l.share(0, pieces[i]))
+		}
+	}
+	return out
+}
+
+// HeldAt lists what of the lines was received and kept as of t: the pieces that
+// had arrived less those that went back, and what was owed for them. A piece that
+// went back counts as one that had arrived. It is what [Order.KeptAt] lists,
+// once all of that has arrived.
+func (o Order) HeldAt(t time.Time) []Share {
+	pieces, back := o.arrived(t), o.returned(t)
+	var out []Share
+	for i, l := range o.Lines {
+		if held := pieces[i] - back[i]; held > 0 {
+			out = append(out, l.share(back[i], held))
+		}
+	}
+	return out
+}
+
+// share is so many pieces of a line after some others, with the running share of
+// its price and discounts.
+func (l OrderLine) share(after, pieces int64) Share {
+	s := Share{Line: l.ID, Quantity: pieces, Amount: part(l.Net, after, pieces, l.Quantity), Discounts: slices.Clone(l.Discounts)}
+	for i, d := range l.Discounts {
+		s.Discounts[i].Amount = part(d.Amount, after, pieces, l.Quantity)
+	}
+	return s
+}
+
+// arrived and returned are the pieces of each line that had by t.
+func (o Order) arrived(t time.Time) []int64 {
+	sums := newTally(o)
+	for _, a := range o.Arrivals {
+		if !a.At.After(t) {
+			sums.add(a.Lines)
+		}
+	}
+	return sums.pieces
+}
+
+func (o Order) returned(t time.Time) []int64 {
+	sums := newTally(o)
+	for _, r := range o.Returns {
+		if !r.At.After(t) {
+			sums.add(r.Lines)
+		}
+	}
+	return sums.pieces
+}
+
+// tally counts pieces by line.
+type tally struct {
+	index  map[string]int
+	pieces []int64
+}
+
+func newTally(o Order) tally {
+	t := tally{make(map[string]int, len(o.Lines)), make([]int64, len(o.Lines))}
+	for i, l := range o.Lines {
+		t.index[l.ID] = i
+	}
+	return t
+}
+
+func (t tally) add(shares []Share) {
+	for _, s := range shares {
+		t.pieces[t.index[s.Line]] += s.Quantity
+	}
+}
+
+// ForfeitedAt is the deposit of a presale that was not given back as of t, in
+// minor units: what was paid as deposits less what was refunded, of an order that
+// is closed and was never bought. It is no purchase and in no other figure.
+func (o Order) ForfeitedAt(t time.Time) int64 {
+	if !reached(o.ClosedAt, t) || reached(o.BoughtAt, t) {
+		return 0
+	}
+	var sum int64
+	for _, p := range o.Payments {
+		if p.Kind == DepositPaid && !p.At.After(t) {
+			sum += p.Amount
+		}
+	}
+	return max(0, sum-o.RefundedAt(t))
 }
 
 // PromisedBy is the first promise made, the zero time for none: what the
