@@ -196,15 +196,17 @@ func (e *Engine) build(c *compiled, look bool) *segmentState {
 	return s
 }
 
-// publish shows readers a segment that was built, and lets the clock ring its
+// publish shows readers segments that were built, and lets the clock ring their
 // leaves.
-func (e *Engine) publish(s *segmentState) {
-	e.segments[s.def.Name] = s
-	e.names.Store(s.def.Name, s)
-	e.topology = append(e.topology, s)
-	for _, l := range s.leaves {
-		e.enlist(l)
+func (e *Engine) publish(built ...*segmentState) {
+	for _, s := range built {
+		e.segments[s.def.Name] = s
+		e.names.Store(s.def.Name, s)
+		for _, l := range s.leaves {
+			e.enlist(l)
+		}
 	}
+	e.topology = append(e.topology, built...)
 	e.reorder()
 }
 

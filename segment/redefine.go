@@ -146,13 +146,12 @@ func (e *Engine) replaceAll(olds []*segmentState, news []*compiled, need needs) 
 			s.turns = olds[i].turns
 			effects[i].each(func(d uint32, in bool) { e.record(s, d, in, e.clock, e.clock, why) })
 			out[i] = Redefined{s.def.Name, e.audience(setOf(effects[i].entering)), e.audience(setOf(effects[i].leaving))}
-			e.topology = slices.DeleteFunc(e.topology, func(o *segmentState) bool { return o == olds[i] })
-			e.publish(s)
 		}
+		e.topology = slices.DeleteFunc(e.topology, func(o *segmentState) bool { return slices.Contains(olds, o) })
+		e.publish(states...)
 		for _, old := range slices.Backward(olds) {
 			e.detach(old)
 		}
-		e.reorder()
 	})
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -145,12 +146,19 @@ func loadZone(name string) (*time.Location, error) {
 	case "Local":
 		return nil, errors.New("zone Local differs from machine to machine")
 	}
+	if loc, ok := knownZones.Load(name); ok {
+		return loc.(*time.Location), nil
+	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, fmt.Errorf("unknown zone %q", name)
 	}
+	knownZones.Store(name, loc)
 	return loc, nil
 }
+
+// knownZones are those that were read from disk once, by name.
+var knownZones sync.Map
 
 // segments lists the names of the segments that the rule is made of.
 func (n *node) segments(into []string) []string {
