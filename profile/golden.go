@@ -170,7 +170,7 @@ func (g *graph) compareGolden(id ID, before, after []candidate, now int64, mode 
 			}
 			after = after[1:]
 		default:
-			if before[0].val != after[0].val {
+			if !before[0].equal(&after[0]) {
 				changed = append(changed, after[0].trait)
 			}
 			before, after = before[1:], after[1:]

@@ -20,24 +20,25 @@ type graph struct {
 	nodes    index[*node]     // by scoped kind and value
 	anchors  map[ID]*evidence // nil for an ID that is gone
 
-	words         words
-	traits        []*trait // by word; nil for a word that no trait had as name
-	sources       sources
-	arrivals      uint64
-	granted       uint64        // of a Store, the last arrival number that may be used
-	handOvers     []HandOver    // by time
-	released      bool          // some value was
-	askedNames    map[Name]bool // of a Store, what was loaded with its profile or found absent
-	askedEvidence map[EvidenceKey]bool
-	tombstones    map[Hash]tombstone
-	erasedUntil   int64  // the latest erasure
-	keepsOut      bool   // an erasure keeps out
-	stored        bool   // the graph is the part of a Store that a session loaded
-	moves         []Move // of profiles merged in place
-	missing       missing
-	epoch         uint64
-	first         *firstSight // of the evidence that is arriving
-	feed          feed
+	words           words
+	traits          []*trait // by word; nil for a word that no trait had as name
+	sources         sources
+	arrivals        uint64
+	granted         uint64        // of a Store, the last arrival number that may be used
+	handOvers       []HandOver    // by time
+	released        bool          // some value was
+	askedNames      map[Name]bool // of a Store, what was loaded with its profile or found absent
+	askedEvidence   map[EvidenceKey]bool
+	askedTombstones map[Hash]bool
+	tombstones      map[Hash]tombstone
+	erasedUntil     int64  // the latest erasure
+	keepsOut        bool   // an erasure keeps out
+	stored          bool   // the graph is the part of a Store that a session loaded
+	moves           []Move // of profiles merged in place
+	missing         missing
+	epoch           uint64
+	first           *firstSight // of the evidence that is arriving
+	feed            feed
 }
 
 func newGraph(r *rules, now func() time.Time, newID func() ID, keep, shards int) *graph {

@@ -79,7 +79,7 @@ type Kind struct {
 	// ByBrand gives an identifier without a scope its event's brand as scope.
 	ByBrand bool `json:"by_brand,omitempty"`
 	// Normalizer names the function that brings values into one form: "text"
-	// (the default), "email", "phone.cn", "phone.e164", or one of
+	// (the default), "opaque", "email", "phone.cn", "phone.e164", or one of
 	// Config.Normalizers.
 	Normalizer string `json:"normalizer,omitempty"`
 	// Blocked are values that never link nor look up: the shop's own number.

@@ -23,6 +23,8 @@ func builtinNormalizer(name string) Normalizer {
 	switch name {
 	case "text":
 		return NormalizeText
+	case "opaque":
+		return NormalizeOpaque
 	case "email":
 		return NormalizeEmail
 	case "phone.cn":
@@ -68,13 +70,30 @@ func (k *kind) clean(value string) (string, Reason) {
 	return n, 0
 }
 
-// NormalizeText keeps the value as it is. Values with an asterisk are masked.
+// NormalizeText keeps the value as it is. A value is masked where three or more
+// asterisks or bullets stand in a row, as people and systems mask, or where it is
+// made of them alone; one or two may be part of a token. See [NormalizeOpaque]
+// for tokens of any alphabet.
 func NormalizeText(value string) (string, Reason) {
-	if strings.ContainsAny(value, "*＊") {
+	run, all := 0, true
+	for _, r := range value {
+		if strings.ContainsRune("*＊•●", r) {
+			if run++; run == 3 {
+				return "", ReasonMasked
+			}
+			continue
+		}
+		run, all = 0, false
+	}
+	if all {
 		return "", ReasonMasked
 	}
 	return value, 0
 }
+
+// NormalizeOpaque keeps the value as it is, whatever it is made of: for tokens
+// that a machine minted and that nobody masks.
+func NormalizeOpaque(value string) (string, Reason) { return value, 0 }
 
 // NormalizeEmail lower-cases an address of the form local@domain and keeps
 // dots and plus tags, which only some providers ignore. Full-width characters

@@ -138,4 +138,45 @@ func FuzzEmail(f *testing.F) {
 	fuzzNormalizer(f, profile.NormalizeEmail, "Li.Lei@Example.COM", "li@例子.中国", "İ@example.com", "a@K.com")
 }
 
-func FuzzText(f *testing.F) { fuzzNormalizer(f, profile.NormalizeText, "abc", "＊") }
+func FuzzText(f *testing.F) {
+	for _, in := range []string{"abc", "＊", "a*b", "ab**cd", "138••••1234"} {
+		f.Add(in)
+	}
+	f.Fuzz(func(t *testing.T, in string) {
+		out, reason := profile.NormalizeText(in)
+		if reason != 0 {
+			require.Empty(t, out)
+			return
+		}
+		require.Equal(t, in, out, "as it is")
+		require.NotContains(t, out, "***")
+		require.NotEmpty(t, strings.Trim(out, "*＊•●"))
+	})
+}
+
+func TestTextIsMaskedByARunOfMarks(t *testing.T) {
+	for in, want := range map[string]profile.Reason{
+		"o6_bmjrPTlm":          0,
+		"a*b":                  0,
+		"ab**cd":               0,
+		"eyJ*9.x**y":           0,
+		"o6_b***m":             profile.ReasonMasked,
+		"o6_b＊＊＊m":             profile.ReasonMasked,
+		"7f••••3c":             profile.ReasonMasked,
+		"**":                   profile.ReasonMasked,
+		"●":                    profile.ReasonMasked,
+		"****************1234": profile.ReasonMasked,
+	} {
+		out, reason := profile.NormalizeText(in)
+		require.Equal(t, want, reason, in)
+		if reason == 0 {
+			require.Equal(t, in, out)
+		}
+	}
+	d := open(t, profile.Config{Kinds: []profile.Kind{{Name: "token", Normalizer: "opaque"}}})
+	token := profile.Identifier{Kind: "token", Value: "Zm9v****"}
+	who := observe(t, d, event("1", day(1), token)).Profile
+	found, err := d.Lookup(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, who, found)
+}

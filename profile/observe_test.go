@@ -180,7 +180,7 @@ func TestUnusableIdentifiersDoNotStopTheEvent(t *testing.T) {
 		profile.Identifier{Kind: "device", Value: "a\nb"},
 		profile.Identifier{Kind: "device", Value: "\xff"},
 		profile.Identifier{Kind: "device", Value: strings.Repeat("x", 300)},
-		profile.Identifier{Kind: "device", Value: "7f**3c"},
+		profile.Identifier{Kind: "device", Value: "7f***3c"},
 	))
 	reasons := make([]profile.Reason, 0, len(r.Refused))
 	for _, x := range r.Refused {

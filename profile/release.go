@@ -90,6 +90,13 @@ func (g *graph) settle(p *prepared) (names []name, key EvidenceKey, ok bool) {
 	if g.stored && !g.askedEvidence[key] {
 		g.missing.evidence = append(g.missing.evidence, key)
 	}
+	if g.stored {
+		for _, h := range g.rules.hashes(&prepared{names: names, key: key}) {
+			if !g.askedTombstones[h] {
+				g.missing.tombstones = append(g.missing.tombstones, h)
+			}
+		}
+	}
 	return names, key, !g.missing.any()
 }
 

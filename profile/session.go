@@ -36,10 +36,12 @@ type missing struct {
 	evidence []EvidenceKey
 	records  []EvidenceKey
 	arrivals int
+
+	tombstones []Hash
 }
 
 func (m *missing) any() bool {
-	return len(m.profiles)+len(m.names)+len(m.evidence)+len(m.records)+m.arrivals > 0
+	return len(m.profiles)+len(m.names)+len(m.evidence)+len(m.records)+len(m.tombstones)+m.arrivals > 0
 }
 
 // view runs a reader on the graph. It may run more than once.
@@ -129,6 +131,7 @@ func (d *Directory) run(ctx context.Context, r *rules, q Query, ids *minting, f 
 		want.evidence = append(want.evidence, more.evidence...)
 		want.records = append(want.records, more.records...)
 		want.arrivals += more.arrivals
+		want.tombstones = append(want.tombstones, more.tombstones...)
 	}
 }
 
@@ -152,6 +155,7 @@ func (d *Directory) open(ctx context.Context, r *rules, q Query, want missing, n
 	q.Names = append(slices.Clip(q.Names), want.names...)
 	q.Evidence = append(slices.Clip(q.Evidence), want.evidence...)
 	q.Arrivals += want.arrivals
+	q.Tombstones = append(slices.Clip(q.Tombstones), want.tombstones...)
 	rows, err := d.store.Load(ctx, q)
 	if err != nil {
 		return nil, err
@@ -233,6 +237,10 @@ func (s *session) hydrate(rows Rows, q Query) {
 	}
 	for _, row := range rows.Evidence {
 		g.askedEvidence[row.Key] = true
+	}
+	g.askedTombstones = map[Hash]bool{}
+	for _, h := range q.Tombstones {
+		g.askedTombstones[h] = true
 	}
 	g.askedNames = map[Name]bool{}
 	for _, row := range rows.Names {

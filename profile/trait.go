@@ -192,7 +192,9 @@ func (t *trait) combine(c, d *candidate, sources *sources) bool {
 		return lapsed || c.val != before
 	case Decay:
 		c.more = &gathered{Weights: joinWeights(c.more.Weights, d.more.Weights)}
-		c.touch(d)
+		if c.touch(d) {
+			c.val = d.val // the last report's, in any order
+		}
 		return true
 	default:
 		if t.beats(d, c, sources) {
@@ -225,11 +227,22 @@ func (c *candidate) sum() total {
 	return totalOf(c.val)
 }
 
-// touch moves the provenance of an accumulating trait to the later contribution.
-func (c *candidate) touch(d *candidate) {
-	if d.at > c.at || d.at == c.at && d.rec.id > c.rec.id {
-		c.at, c.rec, c.src = d.at, d.rec, d.src
+// touch moves the provenance of an accumulating trait to the later contribution;
+// false where that is its own.
+func (c *candidate) touch(d *candidate) bool {
+	if d.at < c.at || d.at == c.at && d.rec.id <= c.rec.id {
+		return false
 	}
+	c.at, c.rec, c.src = d.at, d.rec, d.src
+	return true
+}
+
+// equal reports whether two golden candidates of a trait read the same at all times.
+func (c *candidate) equal(d *candidate) bool {
+	if c.val != d.val || c.more == nil || d.more == nil {
+		return c.val == d.val
+	}
+	return slices.Equal(c.more.Weights, d.more.Weights)
 }
 
 // beats is the total order of the picking policies: whether d wins over c.
