@@ -28,7 +28,8 @@ type Definition struct {
 	entryNeeds Needs
 	listens    map[listen]bool
 	starts     map[listen]bool
-	splits     bool // some state has shares
+	splits     bool     // some state has shares
+	traits     []string // names of Trait that some field reads
 	// watchful definitions wait for conditions that any input may fulfil.
 	watchful bool
 }
@@ -360,14 +361,22 @@ func (d *Definition) fields(visit func(Field)) {
 	}
 }
 
+// looksAt reports whether the definition reads one of the traits.
+func (d *Definition) looksAt(traits []string) bool {
+	return slices.ContainsFunc(traits, func(name string) bool { return slices.Contains(d.traits, name) })
+}
+
 func (d *Definition) findCaptures() {
-	names := map[string]bool{}
+	names, traits := map[string]bool{}, map[string]bool{}
 	d.fields(func(f Field) {
-		if f.source == fromData {
+		switch f.source {
+		case fromData:
 			names[f.name] = true
+		case fromTrait:
+			traits[f.name] = true
 		}
 	})
-	d.capture = slices.Sorted(maps.Keys(names))
+	d.capture, d.traits = slices.Sorted(maps.Keys(names)), slices.Sorted(maps.Keys(traits))
 }
 
 // label is an edge in words: what takes it.

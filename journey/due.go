@@ -343,6 +343,10 @@ var errLost = errors.New("journey: lease lost")
 // startChild starts the journey that an effect names.
 func (e *Engine) startChild(ctx context.Context, er *EffectRow, now time.Time, p *Progress) error {
 	receipt, err := e.ingest(ctx, childInput(&er.Effect, now), er.Effect.Instance)
+	started := false
+	if err == nil {
+		started, err = e.started(ctx, receipt.Instances, er.Effect.Key)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -351,10 +355,22 @@ func (e *Engine) startChild(ctx context.Context, er *EffectRow, now time.Time, p
 		return e.settle(ctx, er, Later(err.Error(), 0), now, p)
 	}
 	answer := Confirm("")
-	if len(receipt.Instances) == 0 {
+	if !started {
 		answer = Reject("not admitted")
 	}
 	return e.settle(ctx, er, answer, now, p)
+}
+
+// started reports whether an input started one of the instances, rather than moved
+// them: then it stands in the first line of the history.
+func (e *Engine) started(ctx context.Context, instances []string, input string) (bool, error) {
+	for _, id := range instances {
+		p, err := e.store.Page(ctx, Query{Kind: HistoryPage, Instance: id, Limit: 1})
+		if err != nil || len(p.History) > 0 && p.History[0].Input == input {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // childInput starts the journey that an effect names.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -591,6 +592,123 @@ func TestSubJourneys(t *testing.T) {
 	require.NoError(t, err)
 	d.does("1", "go", "li") // the customer is in the child journey already
 	require.Equal(t, []string{"ask", "=impossible"}, d.states("li"))
+}
+
+// What an instance lived through before it failed is not written, so that it can
+// live through it again.
+func TestASickInstanceGoesOnAfterRetry(t *testing.T) {
+	ctx := context.Background()
+	j := journey.Define("j")
+	j.Enter(journey.Event("go")).To("a")
+	j.State("a").On(journey.Event("x")).To("a").After(10 * time.Minute).Do(journey.Do("act", nil)).To("b")
+	j.State("b").On(journey.Event("y")).To("b").After(100 * time.Hour).End("over")
+	d := newDesk(t, nil, j)
+	id := d.does("go", "go", "li").Instances[0]
+	for i := range 999 { // one more change is allowed within the hour
+		d.does(fmt.Sprint(i), "x", "li")
+	}
+	d.now = d.now.Add(20 * time.Minute)
+	_, err := d.Ingest(ctx, journey.Input{ID: "y", Name: "y", Customer: "li", Time: d.now})
+	require.NoError(t, err, "it does not hold up the feed")
+	x, err := d.Explain(ctx, id)
+	require.NoError(t, err)
+	require.True(t, x.Row.Dead)
+	require.Empty(t, x.Effects)
+	d.now = d.now.Add(2 * time.Hour)
+	require.NoError(t, d.Retry(ctx, id, "looked after"))
+	d.run()
+	require.Equal(t, []string{"b"}, d.states("li"))
+	require.Equal(t, []string{"act li"}, d.sent)
+}
+
+// A date that is learned of late, and lies in the past by then, leads out at once.
+func TestADateLearnedOfLate(t *testing.T) {
+	j := journey.Define("j")
+	j.Enter(journey.Event("go")).To("a")
+	j.State("a").After(10*time.Hour).Do(journey.Do("remind", nil)).Stay().
+		On(journey.Event("promise")).Stay().
+		OnDate(journey.Data("day"), journey.Shift{Plus: time.Hour}).To("b").
+		After(100 * time.Hour).End("over")
+	j.State("b").After(10 * time.Hour).End("over")
+	d := newDesk(t, nil, j)
+	id := d.does("1", "go", "li").Instances[0]
+	d.after(20 * time.Hour)
+	require.Equal(t, []string{"remind li"}, d.sent)
+	d.does("2", "promise", "li", "day", monday.Add(3*time.Hour).Format(time.RFC3339))
+	require.Equal(t, []string{"b"}, d.states("li"))
+	require.Equal(t, d.now, d.instance(id).EnteredAt, "not before it was known")
+}
+
+// A late sweep does not let a customer's move undo what was over before.
+func TestAMoveUndoesNoWait(t *testing.T) {
+	j := journey.Define("j").Zone("Asia/Shanghai")
+	j.Enter(journey.Event("go")).To("a")
+	j.State("a").AtLocal("12:00").To("b")
+	j.State("b").After(100 * time.Hour).End("over")
+	d := newDesk(t, nil, j)
+	id := d.does("1", "go", "li").Instances[0] // 10:00 in Shanghai
+	d.now = d.now.Add(5 * time.Hour)           // nobody looks
+	require.NoError(t, d.UpdateContact(context.Background(), "li", func(r contact.Row) contact.Row { r.Zone = "Europe/London"; return r }))
+	require.Equal(t, []string{"b"}, d.states("li"))
+	require.Equal(t, monday.Add(2*time.Hour), d.instance(id).EnteredAt)
+}
+
+// A wait follows the trait that it looks at, and a condition sees it.
+func TestWaitsAndConditionsFollowTraits(t *testing.T) {
+	ctx := context.Background()
+	j := journey.Define("j")
+	j.Enter(journey.Event("go")).To("a")
+	j.State("a").OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).To("party").
+		When(journey.Trait("tier").Is("gold")).To("gold").
+		OnDeadline(10_000 * time.Hour).End("over")
+	j.State("party").Send(service("party")).After(10_000 * time.Hour).End("over")
+	j.State("gold").Send(service("gold")).After(10_000 * time.Hour).End("over")
+	d := newDesk(t, nil, j)
+	id := d.does("1", "go", "li").Instances[0]
+	d.does("2", "go", "wu")
+	change := func(who, trait, value string, mode profile.Mode) {
+		d.traits = profile.Values{trait: profile.Text(value)}
+		require.NoError(t, d.Apply(ctx, profile.Change{Kind: profile.TraitChanged, Profile: profile.ID(who), Names: []string{trait}, Mode: mode}))
+		d.run()
+	}
+	change("li", "birthday", "1990-12-24", profile.Live)
+	require.Equal(t, "2026-12-24", d.instance(id).Due.Format(time.DateOnly))
+	change("li", "birthday", "1990-11-20", profile.Live)
+	require.Equal(t, "2026-11-20", d.instance(id).Due.Format(time.DateOnly))
+	d.after(15 * 24 * time.Hour)
+	require.Equal(t, []string{"party"}, d.states("li"))
+	change("wu", "tier", "gold", profile.Backfill)
+	require.Equal(t, []string{"gold"}, d.states("wu"))
+	require.Equal(t, []string{"sms party li"}, d.sent, "history that is filled in sends nothing")
+}
+
+// A wait that is counted anew, because a trait has changed, is no answer to the
+// input that brought it up.
+func TestAWaitCountedAnewTakesNoInput(t *testing.T) {
+	j := journey.Define("j").Reentry(journey.Reentry{Rule: journey.Restart})
+	j.Enter(journey.Event("go")).To("a")
+	j.State("a").OnDate(journey.Trait("birthday"), journey.Shift{Yearly: true}).End("party").OnDeadline(10_000 * time.Hour).End("over")
+	d := newDesk(t, nil, j)
+	d.does("1", "go", "li")
+	d.traits = profile.Values{"birthday": profile.Text("1990-12-24")}
+	d.does("2", "go", "li")
+	require.Equal(t, []string{"=restarted", "a"}, d.states("li"))
+}
+
+// A journey that hears of a start, but is not started by it, is not taken for the
+// one that was.
+func TestAStartThatOnlyMovesIsRefused(t *testing.T) {
+	kid := journey.Define("kid").Reentry(journey.Reentry{Rule: journey.Once})
+	kid.Enter(journey.Call("kid")).To("a")
+	kid.State("a").Patient().On(journey.Call("kid")).To("b")
+	kid.State("b").Patient().On(journey.Event("stop")).End("over")
+	j := journey.Define("j").Reentry(journey.Reentry{Rule: journey.Always})
+	j.Enter(journey.Event("go")).To("a")
+	j.State("a").Do(journey.Start("kid", nil)).On(journey.Done("kid")).End("started").On(journey.Failed("kid")).End("refused").After(time.Hour).End("neither")
+	d := newDesk(t, nil, kid, j)
+	d.does("1", "go", "li")
+	d.does("2", "go", "li")
+	require.ElementsMatch(t, []string{"=started", "b", "=refused"}, d.states("li"))
 }
 
 // A journey that starts itself for ever is stopped, and stands among what

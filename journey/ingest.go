@@ -200,21 +200,11 @@ func (e *Engine) take(ctx context.Context, a *arrival, f *Found) (*unit, Receipt
 		if x.Instance != "" && row.Instance.ID != x.Instance {
 			continue
 		}
-		seq, kept := row.Instance.Seq, *row
-		err := u.elapse(ctx, row, now)
-		if err == nil {
-			seq = row.Instance.Seq
-			err = u.step(ctx, row, x, later(now, row.Instance.EnteredAt))
-		}
-		if errors.Is(err, ErrLoop) || errors.Is(err, ErrVersion) { // one sick instance must not hold up the feed
-			*row = kept
-			u.giveUp(row, now, err)
-			continue
-		}
+		moved, err := u.hear(ctx, row, x, now)
 		if err != nil {
 			return nil, Receipt{}, err
 		}
-		if row.Instance.Seq != seq {
+		if moved {
 			u.input.Instances = append(u.input.Instances, row.Instance.ID)
 		}
 	}
@@ -227,6 +217,30 @@ func (e *Engine) take(ctx context.Context, a *arrival, f *Found) (*unit, Receipt
 		}
 	}
 	return u, Receipt{Instances: u.input.Instances}, nil
+}
+
+// hear lets an instance live up to now and gives it an input; it reports whether
+// that took an edge. An instance that is sick is set aside, as it was, so that it
+// does not hold up the feed.
+func (u *unit) hear(ctx context.Context, row *InstanceRow, x Input, now time.Time) (moved bool, err error) {
+	kept, lines, effects := *row, len(u.batch.History), len(u.batch.Effects)
+	err = u.elapse(ctx, row, now)
+	was := row.Instance
+	if err == nil {
+		err = u.step(ctx, row, x, later(now, row.Instance.EnteredAt))
+	}
+	if errors.Is(err, ErrLoop) || errors.Is(err, ErrVersion) {
+		*row, u.batch.History, u.batch.Effects = kept, u.batch.History[:lines], u.batch.Effects[:effects]
+		u.giveUp(row, now, err)
+		return false, nil
+	}
+	return err == nil && row.Instance.hasMoved(&was), err
+}
+
+// hasMoved reports whether the instance has taken an edge since it was as given; to
+// have its waits counted anew is no move.
+func (in *Instance) hasMoved(was *Instance) bool {
+	return in.Burst != was.Burst || !in.BurstAt.Equal(was.BurstAt)
 }
 
 // later is the later of two times: a step never goes back behind the state's entry.

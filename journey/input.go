@@ -26,7 +26,7 @@ const (
 	FailedInput                     // an effect was rejected, suppressed or given up
 	DoubtInput                      // nobody knows whether an effect was carried out
 	ReturnedInput                   // a journey started by this one ended
-	ZoneInput                       // the customer's time zone changed
+	ZoneInput                       // the customer's time zone, or a trait that is looked at, changed
 	inputKindCount                  // how many there are
 )
 

@@ -64,8 +64,8 @@ type Instance struct {
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	// Due is the next time at which a wait is over; the zero time is never.
 	Due time.Time `json:"due,omitzero"`
-	// FiredAt is up to when the waits of this visit have been tried, Fired how many
-	// of the state's at that very instant.
+	// Fired has a bit for each of the state's waits that was tried on this visit, FiredAt
+	// is when the last of them was over.
 	FiredAt time.Time `json:"fired_at,omitzero"`
 	Fired   int       `json:"fired,omitempty"`
 	// Seq counts the inputs that changed the instance.

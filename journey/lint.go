@@ -298,6 +298,9 @@ func (l *linter) state(st *stateSpec) {
 		}
 	}
 	others := len(st.Transitions) - shares - whens
+	if timed := slices.DeleteFunc(slices.Clone(st.Transitions), func(t transitionSpec) bool { return t.Wait == nil }); len(timed) > maxWaits {
+		l.add("incomplete", place, fmt.Sprintf("%d waits", len(timed)), fmt.Sprintf("use at most %d, or several states", maxWaits))
+	}
 	switch {
 	case shares > 0 && sum != 100:
 		l.add("split", place, fmt.Sprintf("the shares add up to %d", sum), "make them add up to 100")
@@ -387,6 +390,9 @@ func (l *linter) wait(place string, t *transitionSpec) {
 		}
 	}
 }
+
+// maxWaits bounds the waits of a state: an instance has a bit for each.
+const maxWaits = 60
 
 // maxShift bounds the days by which a date may be moved.
 const maxShift = 3660

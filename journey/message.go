@@ -102,13 +102,22 @@ func (e *Engine) UpdateContact(ctx context.Context, id profile.ID, change func(c
 			return err
 		}
 		u := e.unit(now, &f)
-		zone := f.Contact.Row.Zone
-		u.setContact(change(f.Contact.Row))
-		if u.contact.Row.Zone != zone {
-			for _, row := range u.rows {
-				if err := u.step(ctx, row, Input{Kind: ZoneInput, Time: now, Mode: row.Instance.Mode}, later(now, row.Instance.EnteredAt)); err != nil {
-					return err
-				}
+		was, is := u.contact.Row, change(u.contact.Row)
+		for _, row := range u.rows {
+			if was.Zone == is.Zone {
+				break
+			}
+			if err := u.elapse(ctx, row, now); err != nil { // what is over is over by the old clock
+				return err
+			}
+		}
+		u.setContact(is)
+		for _, row := range u.rows {
+			if was.Zone == is.Zone {
+				break
+			}
+			if _, err := u.hear(ctx, row, Input{Kind: ZoneInput, Time: now, Mode: row.Instance.Mode}, now); err != nil {
+				return err
 			}
 		}
 		return u.commit(ctx)

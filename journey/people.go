@@ -77,13 +77,16 @@ func (e *Engine) Erase(ctx context.Context, id profile.ID) error {
 // that it was written with. Where both were in the same journey with the
 // same key and its re-entry rule allows one at a time, the one started first
 // goes on and the other ends. After a split, what is under way stays with the
-// ID that it has. An erasure removes everything. Whether a restriction stops or
+// ID that it has. Waits for a date that a changed trait holds, and conditions on it, are
+// looked at again. An erasure removes everything. Whether a restriction stops or
 // resumes, the change does not say: see [Engine.Restrict]. Other changes are of no
 // concern. Applying a change again changes nothing.
 func (e *Engine) Apply(ctx context.Context, c profile.Change) error {
 	switch c.Kind {
 	case profile.Merged:
 		return e.merge(ctx, c.Other, c.Profile)
+	case profile.TraitChanged:
+		return e.recount(ctx, c)
 	case profile.Erased:
 		// A row of a former ID names it in Other.
 		if c.Other != "" {
@@ -94,6 +97,32 @@ func (e *Engine) Apply(ctx context.Context, c profile.Change) error {
 		return e.Erase(ctx, c.Profile)
 	}
 	return nil
+}
+
+// recount lets the open instances of a customer in journeys that look at changed
+// traits do so anew.
+func (e *Engine) recount(ctx context.Context, c profile.Change) error {
+	now := e.now()
+	return again(ctx, func() error {
+		f, err := e.store.Get(ctx, Lookup{Customer: c.Profile})
+		if err != nil {
+			return err
+		}
+		u := e.unit(now, &f)
+		for _, row := range u.rows {
+			d, err := e.version(ctx, DefinitionKey{row.Instance.Journey, row.Instance.Version})
+			if err != nil {
+				return err
+			}
+			if !d.looksAt(c.Names) {
+				continue
+			}
+			if _, err := u.hear(ctx, row, Input{Kind: ZoneInput, Time: now, Mode: c.Mode}, now); err != nil {
+				return err
+			}
+		}
+		return u.commit(ctx)
+	})
 }
 
 // Restrict stops every message to a customer, or allows them again.

@@ -233,7 +233,7 @@ func (r *run) input(in *Instance, x *Input) error {
 		return err
 	}
 	if due := r.due(in, x, s); changed || !due.Equal(in.Due) {
-		r.arm(in, x, s)
+		r.rearm(in, x, s)
 		in.Seq++
 	}
 	return nil
@@ -354,7 +354,7 @@ func (r *run) elapse(in *Instance, x *Input, s *state) (bool, error) {
 		if first < 0 {
 			return false, nil
 		}
-		in.FiredAt, in.Fired = at, first+1
+		in.FiredAt, in.Fired = later(in.FiredAt, at), in.Fired|1<<first
 		e := &s.waits[first]
 		ok, err := e.admits(in, x)
 		if err != nil {
@@ -370,9 +370,17 @@ func (r *run) elapse(in *Instance, x *Input, s *state) (bool, error) {
 }
 
 // untried reports whether the i-th wait of the state, over at due, has not been
-// tried on this visit.
+// tried on this visit, or has moved behind all that were.
 func (in *Instance) untried(due time.Time, i int) bool {
-	return in.FiredAt.IsZero() || due.After(in.FiredAt) || due.Equal(in.FiredAt) && i >= in.Fired
+	return in.Fired&(1<<i) == 0 || due.After(in.FiredAt)
+}
+
+// rearm is arm for a state that goes on: what has come to be over in the past, as a
+// date that is learned of late, is due now.
+func (r *run) rearm(in *Instance, x *Input, s *state) {
+	if r.arm(in, x, s); !in.Due.IsZero() {
+		in.Due = later(in.Due, micro(r.now))
+	}
 }
 
 // arm sets when the state wants attention next.
@@ -406,8 +414,7 @@ func (r *run) take(in *Instance, x *Input, e *edge) error {
 		if err := r.act(in, x, e.do, from); err != nil {
 			return err
 		}
-		s := &r.d.states[e.from]
-		r.arm(in, x, s)
+		r.rearm(in, x, &r.d.states[e.from])
 		return nil
 	}
 	r.note(e, from, r.d.states[e.to].spec.Name)

@@ -59,14 +59,45 @@ func (w *Walk) Contact() contact.Row { return w.row }
 // SetContact replaces the customer's contact row. Waits for a local time follow
 // a new zone.
 func (w *Walk) SetContact(ctx context.Context, row contact.Row) error {
-	zone := w.row.Zone
+	moves := row.Zone != w.row.Zone
+	for _, i := range slices.Clone(w.open) {
+		if !moves {
+			break
+		}
+		if err := w.elapse(ctx, i, w.now); err != nil { // what is over is over by the old clock
+			return err
+		}
+	}
 	w.row = row
-	if row.Zone == zone {
+	if !moves {
 		return nil
 	}
+	return w.again(ctx, nil)
+}
+
+// TraitsChanged lets waits for a date in a trait, and conditions on it, look at the
+// traits of these names anew.
+func (w *Walk) TraitsChanged(ctx context.Context, names ...string) error {
+	return w.again(ctx, func(d *Definition) bool { return d.looksAt(names) })
+}
+
+// again lets open instances of journeys that are concerned look at the world anew;
+// nil is all.
+func (w *Walk) again(ctx context.Context, concerned func(*Definition) bool) error {
 	for _, i := range slices.Clone(w.open) {
 		in := &w.instances[i]
-		if err := w.step(ctx, i, Input{Kind: ZoneInput, Time: w.now, Mode: in.Mode}, later(w.now, in.EnteredAt)); err != nil {
+		if concerned != nil && !concerned(w.s.byName[in.Journey]) {
+			continue
+		}
+		if err := w.elapse(ctx, i, w.now); err != nil {
+			return err
+		}
+		in = &w.instances[i]
+		x := Input{Kind: ZoneInput, Time: w.now}
+		if concerned == nil {
+			x.Mode = in.Mode
+		}
+		if err := w.step(ctx, i, x, later(w.now, in.EnteredAt)); err != nil {
 			return err
 		}
 	}
@@ -187,12 +218,11 @@ func (w *Walk) ingest(ctx context.Context, x Input, parent string) error {
 		if err := w.elapse(ctx, i, now); err != nil {
 			return err
 		}
-		in = &w.instances[i]
-		seq := in.Seq
-		if err := w.step(ctx, i, x, later(now, in.EnteredAt)); err != nil {
+		was := w.instances[i]
+		if err := w.step(ctx, i, x, later(now, was.EnteredAt)); err != nil {
 			return err
 		}
-		if in = &w.instances[i]; in.Seq != seq {
+		if in = &w.instances[i]; in.hasMoved(&was) {
 			moved = append(moved, in.ID)
 		}
 	}

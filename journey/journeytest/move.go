@@ -62,10 +62,13 @@ func Comes(definition, schedule string) Move {
 
 // Gets gives the customer a trait; the value is as for [Customer.Does].
 func Gets(trait string, value any) Move {
-	return Move{fmt.Sprintf("gets %s %v", trait, value), func(_ context.Context, n *node) error {
+	return Move{fmt.Sprintf("gets %s %v", trait, value), func(ctx context.Context, n *node) error {
 		v, err := values([]any{trait, value})
+		if err != nil {
+			return err
+		}
 		maps.Copy(n.traits, v)
-		return err
+		return n.walk.TraitsChanged(ctx, trait)
 	}}
 }
 

@@ -275,7 +275,8 @@ func (c *Customer) Zone(name string) *Customer {
 	return c.contact(func(r contact.Row) contact.Row { r.Zone = name; return r })
 }
 
-// Trait gives the customer a trait; values are as for Does.
+// Trait gives the customer a trait, and tells the engine of the change; values are as
+// for Does.
 func (c *Customer) Trait(name string, value any) *Customer {
 	s, w := c.play()
 	s.t.Helper()
@@ -285,6 +286,8 @@ func (c *Customer) Trait(name string, value any) *Customer {
 		w.traits[c.id] = profile.Values{}
 	}
 	w.traits[c.id][name] = v[name]
+	s.must(w.engine.Apply(context.Background(), profile.Change{Kind: profile.TraitChanged, Profile: c.id, Names: []string{name}}))
+	s.must(w.run())
 	return c
 }
 

@@ -16,8 +16,9 @@ func LateDelivery() *journey.Builder {
 	b.Goal("arrived").On(journey.Event(feed.OrderReceived))
 	b.Exit("canceled").On(journey.Event(feed.OrderClosed))
 	b.Exit("sent back").On(journey.Event(feed.OrderReturned))
-	b.State("on its way").Title("On its way").Patient(). // nobody gets here without a promised day
-								OnDate(journey.Data("promised_by"), journey.Shift{}).To("late")
+	// Nobody gets here without a promised day.
+	b.State("on its way").Title("On its way").Patient().
+		OnDate(journey.Data("promised_by"), journey.Shift{}).To("late")
 	b.State("late").Title("Late: customer told").
 		Send(journey.Message{
 			Template: "late", Purpose: "service", Category: "late",
