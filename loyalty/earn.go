@@ -65,6 +65,13 @@ func (c Earn) content(e *encoder) {
 }
 
 func (c Earn) decide(d *desk, t *Transaction) error {
+	// Most awards need room for one of each.
+	room := new(struct {
+		link    [1]Link
+		entries [2]Entry
+		lot     [1]Lot
+	})
+	t.Links, t.Entries, t.Opens = room.link[:0], room.entries[:0], room.lot[:0]
 	s, err := d.live(t, c.Account)
 	if err != nil {
 		return err
@@ -76,6 +83,9 @@ func (c Earn) decide(d *desk, t *Transaction) error {
 	lines := c.Lines
 	if len(lines) == 0 {
 		lines = []EarnLine{{Amount: c.Amount, Basis: c.Basis}}
+	} else {
+		t.Opens = make([]Lot, 0, len(lines))
+		t.Entries = make([]Entry, 0, 2*len(lines))
 	}
 	terms := Terms{
 		EarnedAt: t.Effective, UsableFrom: instant(c.UsableFrom), Policy: c.Expiry,
@@ -85,8 +95,6 @@ func (c Earn) decide(d *desk, t *Transaction) error {
 		terms.UsableFrom = t.Effective
 	}
 	terms = d.dated(terms, t.Unit)
-	t.Opens = make([]Lot, 0, len(lines))
-	t.Entries = make([]Entry, 0, 2*len(lines))
 	for i, l := range lines {
 		own := terms
 		own.Line, own.Basis = l.Line, l.Basis

@@ -188,11 +188,11 @@ func (s *lotSet[T]) find(id string) int {
 	return -1
 }
 
-func (s *lotSet[T]) put(l T) {
+func (s *lotSet[T]) put(id string, l T) {
 	s.lots = append(s.lots, l)
 	switch {
 	case s.index != nil:
-		s.index[l.id()] = len(s.lots) - 1
+		s.index[id] = len(s.lots) - 1
 	case len(s.lots) == indexFrom:
 		s.index = make(map[string]int, 2*indexFrom)
 		for i, l := range s.lots {
@@ -200,7 +200,7 @@ func (s *lotSet[T]) put(l T) {
 		}
 		s.hashes = nil
 	default:
-		s.hashes = append(s.hashes, hashOf(l.id()))
+		s.hashes = append(s.hashes, hashOf(id))
 	}
 }
 

@@ -253,7 +253,7 @@ func (m *memoryAccount) put(l *Lot, row []byte) {
 	if i := from.find(l.ID); i >= 0 {
 		from.remove(i)
 	}
-	to.put(slices.Clone(row))
+	to.put(l.ID, slices.Clone(row))
 }
 
 func (m *memoryAccount) hold(h *Reservation) {

@@ -17,6 +17,8 @@ type state struct {
 	// remaining that a batch of commands touches.
 	open   lotSet[*Lot]
 	closed lotSet[*Lot]
+	// fresh are lots that the transaction at hand opens.
+	fresh []*Lot
 	// cached is set while the state is in a lane's cache, busy while a batch
 	// works on it then.
 	cached, busy bool
@@ -52,7 +54,7 @@ func load(c Contents, zone *time.Location) *state {
 	s.sortUnits()
 	for i := range c.Lots {
 		u := s.unit(c.Lots[i].Unit)
-		s.open.put(&c.Lots[i])
+		s.open.put(c.Lots[i].ID, &c.Lots[i])
 		u.insert(&c.Lots[i], zone)
 	}
 	for i := range c.Holds {
@@ -74,7 +76,7 @@ func (s *state) clone() *state {
 		for i, sl := range u.lots {
 			lot := *sl.lot
 			v.lots[i] = slot{sl.expires, &lot}
-			c.open.put(&lot)
+			c.open.put(lot.ID, &lot)
 		}
 		c.units = append(c.units, &v)
 	}
@@ -83,7 +85,7 @@ func (s *state) clone() *state {
 	}
 	for _, l := range s.closed.lots {
 		lot := *l
-		c.closed.put(&lot)
+		c.closed.put(lot.ID, &lot)
 	}
 	return c
 }
@@ -122,6 +124,11 @@ func (s *state) sortUnits() {
 
 // lot finds a lot by ID, open or touched; nil for none.
 func (s *state) lot(id string) *Lot {
+	for _, l := range s.fresh {
+		if l.ID == id {
+			return l
+		}
+	}
 	if i := s.open.find(id); i >= 0 {
 		return s.open.lots[i]
 	}
@@ -137,7 +144,7 @@ func (s *state) remember(l Lot) *Lot {
 	if known := s.lot(l.ID); known != nil {
 		return known
 	}
-	s.closed.put(&l)
+	s.closed.put(l.ID, &l)
 	return &l
 }
 
@@ -251,10 +258,34 @@ func (t *Transaction) follow(s *state) {
 	}
 }
 
+// maxFresh bounds the lots that are searched one by one while they are fresh.
+const maxFresh = 8
+
+// file puts fresh lots where they belong.
+func (s *state) file() {
+	for _, l := range s.fresh {
+		if l.Remaining == 0 {
+			s.closed.put(l.ID, l)
+			continue
+		}
+		u := s.unit(l.Unit)
+		s.open.put(l.ID, l)
+		u.insert(l, s.zone)
+		u.count(l, 1)
+	}
+	clear(s.fresh)
+	s.fresh = s.fresh[:0]
+}
+
 // edit changes a lot and keeps the order, the sums and the index right.
 func (s *state) edit(id string, at time.Time, change func(*Lot)) {
 	l := s.lot(id)
 	if l == nil {
+		return
+	}
+	if slices.Contains(s.fresh, l) { // not in order yet
+		change(l)
+		l.Moved = later(l.Moved, at)
 		return
 	}
 	u := s.unit(l.Unit)
@@ -275,10 +306,10 @@ func (s *state) edit(id string, at time.Time, change func(*Lot)) {
 	switch {
 	case l.Remaining == 0 && before != 0:
 		s.open.remove(s.open.find(id))
-		s.closed.put(l)
+		s.closed.put(l.ID, l)
 	case l.Remaining != 0 && before == 0:
 		s.closed.remove(s.closed.find(id))
-		s.open.put(l)
+		s.open.put(l.ID, l)
 		u.insert(l, s.zone)
 	case l.Remaining != 0 && moved:
 		u.insert(l, s.zone)
@@ -296,8 +327,12 @@ func (s *state) apply(t *Transaction) {
 	for i := range t.Opens {
 		if t.Opens[i].Account == s.ID {
 			lot := t.Opens[i] // new to the account: nobody has it yet
-			s.closed.put(&lot)
 			s.dirtyLots = append(s.dirtyLots, &lot)
+			if len(t.Opens) <= maxFresh {
+				s.fresh = append(s.fresh, &lot)
+			} else {
+				s.closed.put(lot.ID, &lot)
+			}
 		}
 	}
 	for i := 0; i+1 < len(t.Entries); i += 2 {
@@ -312,6 +347,7 @@ func (s *state) apply(t *Transaction) {
 			s.applyChange(t, c)
 		}
 	}
+	s.file()
 	s.applyHold(t)
 	if t.Activity {
 		for i := range t.Entries {

@@ -19,6 +19,7 @@ func testLedger(t *testing.T, open func(testing.TB) loyalty.Store) {
 	})
 	t.Run("partial captures never exceed their hold", func(t *testing.T) { testCaptures(t, open(t)) })
 	t.Run("retries of a key have one effect", func(t *testing.T) { testRetries(t, open(t)) })
+	t.Run("of two contents under one key one takes effect", func(t *testing.T) { testTwoContents(t, open(t)) })
 	t.Run("canceled callers leave whole commands", func(t *testing.T) { testCancellation(t, open(t)) })
 	t.Run("binding, export and erasure", func(t *testing.T) { testErasure(t, open(t)) })
 	t.Run("random histories keep the invariants and equal those in memory", func(t *testing.T) {
@@ -169,6 +170,48 @@ func testRetries(t *testing.T, s loyalty.Store) {
 	if r, err := ls[1].Post(ctx, loyalty.Redeem{Key: "free", Account: "A", Amount: 5}); err != nil || !r.Replayed {
 		t.Fatalf("%v, %v", r, err)
 	}
+}
+
+// testTwoContents: callers retry a key at once, some with other content. One
+// content takes effect, once; its callers have its receipt, the others an error.
+func testTwoContents(t *testing.T, s loyalty.Store) {
+	ls := ledgers(t, s)
+	const callers = 40
+	receipts, errs := make([]loyalty.Receipt, callers), make([]error, callers)
+	together(callers, func(i int) {
+		receipts[i], errs[i] = ls[i%len(ls)].Post(ctx, loyalty.Earn{Key: "once", Account: fmt.Sprint("A", i%2), Amount: int64(5 + i%2)})
+	})
+	won, err := ls[0].Lookup(ctx, "once")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := 0
+	for i, err := range errs {
+		if won.Transaction.Links[0].Account != fmt.Sprint("A", i%2) {
+			fails(t, err, loyalty.ErrKeyReused)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !receipts[i].Replayed {
+			first++
+		}
+		equal(t, "receipt", receipts[i].Transaction, won.Transaction)
+	}
+	if first != 1 {
+		t.Fatalf("%d receipts say that they are the first", first)
+	}
+	var total int64
+	for _, account := range []string{"A0", "A1"} {
+		b, err := ls[1].Balance(ctx, account, "", loyalty.AsOf{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += b.Total()
+	}
+	equal(t, "the sum of both accounts", total, won.Balance().Total())
+	verify(t, ls[0])
 }
 
 func testCancellation(t *testing.T, s loyalty.Store) {
