@@ -37,11 +37,7 @@ func NewAudience(at time.Time, ids ...profile.ID) (*Audience, error) {
 			dict.add(id)
 		}
 	}
-	all := make([]uint32, dict.len())
-	for i := range all {
-		all[i] = uint32(i)
-	}
-	return &Audience{dict: dict, set: setOf(all), at: at}, nil
+	return &Audience{dict: dict, set: everyNumber(dict.len()), at: at}, nil
 }
 
 // At is the instant of which the audience is.

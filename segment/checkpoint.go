@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"bytes"
 	"cmp"
 	"container/heap"
 	"encoding/json"
@@ -9,7 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/cxkit/cxkit/profile"
 	"github.com/cxkit/cxkit/profile/commerce"
 )
@@ -192,35 +190,15 @@ func packSet(p *packer, s *set) error {
 	return err
 }
 
-// roaringOf makes a roaring bitmap of a set.
-func roaringOf(s *set) *roaring.Bitmap {
-	out := roaring.New()
-	many := make([]uint32, 0, 4096)
-	s.each(func(d uint32) bool {
-		if many = append(many, d); len(many) == cap(many) {
-			out.AddMany(many)
-			many = many[:0]
-		}
-		return true
-	})
-	out.AddMany(many)
-	out.RunOptimize()
-	return out
-}
-
-// bitmap reads a portable roaring bitmap whose members are below n.
-func (u *unpacker) bitmap(n uint32) *set {
+// bitmap reads a portable roaring bitmap whose members are below limit.
+func (u *unpacker) bitmap(limit uint64) *set {
 	raw := u.bytes()
-	if u.err != nil {
-		return &set{}
-	}
-	in := roaring.New()
-	_, err := in.MustReadFrom(bytes.NewReader(raw))
-	if err != nil || in.GetSerializedSizeInBytes() != uint64(len(raw)) || !in.IsEmpty() && in.Maximum() >= n {
+	s, ok := readPortable(raw, limit)
+	if !ok || u.err != nil {
 		u.fail("bitmap")
 		return &set{}
 	}
-	return setOf(in.ToArray())
+	return s
 }
 
 // unpack makes a new engine what a container says.
@@ -243,7 +221,7 @@ func (e *Engine) unpack(data []byte) error {
 		e.dict.add(profile.ID(customers.text()))
 	}
 	n := e.dict.len()
-	e.alive.assign(customers.bitmap(n))
+	e.alive.assign(customers.bitmap(uint64(n)))
 	if err := firstOf(place.end(), customers.end()); err != nil {
 		return err
 	}
@@ -334,7 +312,7 @@ func (e *Engine) unpack(data []byte) error {
 
 	membership := u.section(sectionMembers)
 	for _, s := range e.topology {
-		s.members.assign(membership.bitmap(n))
+		s.members.assign(membership.bitmap(uint64(n)))
 		membership.column(n, func(d uint32) {
 			for i, at := range membership.ascending() {
 				s.turns.add(d, at, i%2 == 0)

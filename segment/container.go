@@ -24,7 +24,8 @@ const (
 	containerMagic   = "CXSG"
 	containerVersion = 1
 
-	kindEngine byte = 'E'
+	kindEngine   byte = 'E'
+	kindAudience byte = 'A'
 )
 
 // packer writes a container into memory.

@@ -36,16 +36,24 @@ func Bucket(salt string, id profile.ID) int {
 }
 
 // Slice keeps the members whose bucket under salt is from or above and below
-// to. Slices of one salt that do not overlap are exclusive layers, and a slice
-// of a salt that everybody shares is a global holdout:
+// to. Slices of one salt that do not overlap are exclusive layers: an
+// experiment in one touches nobody in the other. Inside a layer a split of
+// another salt is independent of it.
 //
-//	holdout := a.Slice("holdout 2026", 0, 500) // 5 %
-//	reached := a.Slice("holdout 2026", 500, segment.Buckets)
+//	search := a.Slice("layers 2026", 0, 5000)
+//	prices := a.Slice("layers 2026", 5000, segment.Buckets)
 func (a *Audience) Slice(salt string, from, to int) *Audience {
 	return a.where(func(d uint32) bool {
 		b := Bucket(salt, a.dict.key(d))
 		return from <= b && b < to
 	})
+}
+
+// Holdout parts the audience into those whom campaigns may reach and those who
+// are held out of all of them, to measure what campaigns do as a whole: the
+// first buckets of [Buckets] under a salt that all campaigns share.
+func (a *Audience) Holdout(salt string, buckets int) (reached, held *Audience) {
+	return a.Slice(salt, buckets, Buckets), a.Slice(salt, 0, buckets)
 }
 
 // Split deals the members into arms in proportion to weights, by their bucket
