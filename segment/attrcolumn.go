@@ -443,9 +443,16 @@ func (x *attrIndex) eval(block int, out *[blockWords]uint64) {
 	}
 }
 
-// bytes is the memory that the column takes, texts aside.
+// bytes is the memory that the column takes. A map is on average two thirds full.
 func (c *attrColumn) bytes() int {
-	n := c.numbers.bytes() + c.times.bytes() + c.codes.bytes(4) + c.coded.bytes() + c.values.bytes(40) + len(c.odd)*48
+	entries := func(n, size int) int { return n * size * 3 / 2 }
+	n := c.numbers.bytes() + c.times.bytes() + c.codes.bytes(4) + c.coded.bytes() + c.values.bytes(sizeOfValue) + 4*cap(c.refs) + 4*cap(c.free)
+	n += entries(len(c.odd), 8+sizeOfValue) + entries(len(c.byCode), sizeOfValue+8) + entries(len(c.sets)+len(c.tags), sizeOfValue+8)
+	for v := range c.byCode {
+		if v.Kind() != profile.Bool {
+			n += (len(v.String()) + 15) &^ 15
+		}
+	}
 	for _, s := range c.sets {
 		n += s.bytes()
 	}

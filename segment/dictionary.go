@@ -48,7 +48,12 @@ func (p *dictPage) key(at uint32) profile.ID {
 // packed is the page with its keys in one text.
 func (p *dictPage) packed() *dictPage {
 	out := &dictPage{size: len(p.keys[0])}
+	size := 0
+	for _, k := range p.keys {
+		size += len(k)
+	}
 	var b strings.Builder
+	b.Grow(size)
 	ends := make([]uint32, len(p.keys))
 	for i, k := range p.keys {
 		b.WriteString(string(k))
