@@ -87,6 +87,7 @@ const (
 	TaskEffect    EffectKind = "task"
 	StartEffect   EffectKind = "start"  // Name: journey; handled by the engine
 	ReturnEffect  EffectKind = "return" // the end of a started journey; handled by the engine
+	InputEffect   EffectKind = "input"  // an input set aside by Park; handled by the engine
 )
 
 // known reports whether a definition may use the kind.

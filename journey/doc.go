@@ -21,6 +21,9 @@
 //     Request and key are stored before the call. On a channel that honors keys
 //     no message goes out twice and none is lost; on one that does not, none
 //     goes out twice and the uncertain ones are listed for a person.
+//   - What fails is tried again and then given up, to be looked at: see
+//     [Engine.Unsettled], [Engine.Stuck], [Engine.Park]. What is old is removed by
+//     [Engine.Purge].
 //   - Package journeytest tells journeys as scenarios in virtual time.
 //
 // Time is the caller's: sweeps take it as an argument, and a wait is over at its

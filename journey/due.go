@@ -185,6 +185,8 @@ func (e *Engine) carry(ctx context.Context, er *EffectRow, now time.Time, p *Pro
 		return e.startChild(ctx, er, now, p)
 	case er.Effect.Kind == ReturnEffect:
 		return e.returnToParent(ctx, er, now, p)
+	case er.Effect.Kind == InputEffect:
+		return e.unpark(ctx, er, now, p)
 	}
 	port, ok := e.portOf(er)
 	switch er.State {

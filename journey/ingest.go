@@ -30,7 +30,7 @@ type Receipt struct {
 // An input that no deployed journey listens to is not recorded. The same ID
 // again gives the first receipt; with other content, an error that matches
 // [ErrInputConflict]. After an error nothing is recorded, and the same input
-// may be given again.
+// may be given again, or set aside with [Engine.Park].
 func (e *Engine) Ingest(ctx context.Context, x Input) (Receipt, error) {
 	if x.Received.IsZero() {
 		x.Received = e.now()

@@ -419,11 +419,16 @@ func (n *naive) due(in *naiveInstance, w *waitSpec) (time.Time, bool) {
 }
 
 // shows is when the clocks first show a time, on the day so many after that of t;
-// where they skip it, when they go on. It looks at every half hour.
+// where they skip it, when they go on.
 func shows(t time.Time, days int, clock string, zone *time.Location) time.Time {
+	return firstShown(t, days, clock, zone, 30*time.Minute)
+}
+
+// firstShown looks at the clocks in steps.
+func firstShown(t time.Time, days int, clock string, zone *time.Location, step time.Duration) time.Time {
 	y, m, d := t.In(zone).Date()
 	noon := time.Date(y, m, d+days, 12, 0, 0, 0, zone)
-	for at := noon.Add(-14 * time.Hour); ; at = at.Add(30 * time.Minute) {
+	for at := noon.Add(-14 * time.Hour); ; at = at.Add(step) {
 		if local := at.In(zone); local.Day() == noon.Day() && local.Format("15:04") >= clock {
 			return at
 		}

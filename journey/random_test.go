@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	randomRuns = flag.Int("journey.random", 300, "random journeys to compare with the naive interpreter")
+	randomRuns = flag.Int("journey.random", 150, "random journeys to compare with the naive interpreter")
 	randomSeed = flag.Uint64("journey.seed", 0, "seed of the random journeys; 0 draws one")
 )
 
