@@ -38,6 +38,8 @@ type Clause struct {
 	Changes time.Time
 	// Clauses are the parts of a combination or of another segment.
 	Clauses []Clause
+	// Read is what a function read, in its order.
+	Read []Reading
 }
 
 // Explain says why the customer is in the segment at t, or not. The error
@@ -153,6 +155,20 @@ func (l *leaf) explain(s facts, t int64, out *Clause) {
 		}
 		if !out.Holds {
 			out.Text += ", wanted: " + n.relation.String()
+		}
+	case nodeFunc:
+		n.fn.call(Customer{id: s.key(), fn: n.fn, read: &factReader{facts: s, leaf: l, t: t}, note: &out.Read})
+		out.Text = n.text() + " says " + map[bool]string{true: "yes", false: "no"}[out.Holds]
+		var read []string
+		for _, r := range out.Read {
+			text := r.Name + " is " + known(r.Value)
+			if r.Undeclared {
+				text = r.Name + " is not declared and reads as missing"
+			}
+			read = append(read, text)
+		}
+		if read != nil {
+			out.Text += " (" + strings.Join(read, ", ") + ")"
 		}
 	default:
 		word := "so: "

@@ -72,6 +72,27 @@ type Customer struct {
 	id   profile.ID
 	fn   *goFunc
 	read customerReader
+	note *[]Reading // what is read, where somebody wants to know
+}
+
+// Reading is something that a function read of a customer.
+type Reading struct {
+	// Name is that of the attribute, measure or segment.
+	Name string
+	// Value is what it read; of a segment a flag.
+	Value profile.Value
+	// Undeclared says that it is not among the function's [Deps]: it then
+	// reads as missing, and no change of it is noticed.
+	Undeclared bool
+}
+
+func (c Customer) noted(name string, v profile.Value, declared bool) profile.Value {
+	if c.note != nil {
+		if r := (Reading{name, v, !declared}); !slices.Contains(*c.note, r) {
+			*c.note = append(*c.note, r)
+		}
+	}
+	return v
 }
 
 // customerReader gives the declared dependencies by their position.
@@ -88,10 +109,10 @@ func (c Customer) ID() profile.ID { return c.id }
 func (c Customer) Attr(name string) profile.Value {
 	for i, a := range c.fn.attrs {
 		if a == name {
-			return c.read.funcAttr(i)
+			return c.noted(name, c.read.funcAttr(i), true)
 		}
 	}
-	return profile.Value{}
+	return c.noted(name, profile.Value{}, false)
 }
 
 // Measure is a declared measure. One that is of nothing is the zero Value,
@@ -99,18 +120,21 @@ func (c Customer) Attr(name string) profile.Value {
 func (c Customer) Measure(name string) profile.Value {
 	for i, m := range c.fn.measures {
 		if m == name {
-			return c.read.funcMeasure(i)
+			return c.noted(name, c.read.funcMeasure(i), true)
 		}
 	}
-	return profile.Value{}
+	return c.noted(name, profile.Value{}, false)
 }
 
 // In reports whether the customer is in a declared segment.
 func (c Customer) In(segment string) bool {
 	for i, s := range c.fn.deps.Segments {
 		if s == segment {
-			return c.read.funcSegment(i)
+			in := c.read.funcSegment(i)
+			c.noted(segment, profile.Flag(in), true)
+			return in
 		}
 	}
+	c.noted(segment, profile.Value{}, false)
 	return false
 }

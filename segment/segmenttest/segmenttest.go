@@ -42,6 +42,7 @@ type Case struct {
 	definitions []segment.Definition
 	traits      profile.Values
 	events      []profile.Event
+	orders      map[string]bool
 }
 
 // New begins a case for a rule in a zone ("" is UTC). A zone that is not known
@@ -52,7 +53,7 @@ func New(t testing.TB, rule segment.Rule, zone string) *Case {
 	if err != nil {
 		t.Fatalf("segmenttest: %v", err)
 	}
-	c := &Case{t: t, loc: loc, traits: profile.Values{}}
+	c := &Case{t: t, loc: loc, traits: profile.Values{}, orders: map[string]bool{}}
 	c.definitions = []segment.Definition{{Name: tested, Rule: rule, Zone: zone}}
 	return c
 }
@@ -104,6 +105,7 @@ func (c *Case) DoesWith(name, at string, properties profile.Values) *Case {
 // Order adds an order of one line, bought and paid at the instant, in minor units.
 func (c *Case) Order(number, at string, amount int64) *Case {
 	c.t.Helper()
+	c.orders[number] = true
 	return c.commerce("order.paid", at, commerce.Event{
 		Order: commerce.Key{Source: "shop", Number: number}, Kind: commerce.Paid,
 		Lines:    []commerce.Line{{ID: "1", Quantity: 1, Net: amount}},
@@ -111,9 +113,13 @@ func (c *Case) Order(number, at string, amount int64) *Case {
 	})
 }
 
-// Refund adds a refund of an order added by Order, in minor units.
+// Refund adds a refund of an order added by Order, in minor units. That of an
+// order that was not added fails the test at once.
 func (c *Case) Refund(number, at string, amount int64) *Case {
 	c.t.Helper()
+	if !c.orders[number] {
+		c.t.Fatalf("segmenttest: refund of order %q, which was not added", number)
+	}
 	return c.commerce("order.refunded", at, commerce.Event{
 		Order: commerce.Key{Source: "shop", Number: number}, Kind: commerce.Refunded, Amount: amount,
 	})
@@ -154,12 +160,23 @@ func (c *Case) parse(at string) time.Time {
 type Moment struct {
 	c  *Case
 	at time.Time
+	// asked is set once every evaluator has been asked, changes being the next
+	// change that each of them foresees.
+	asked   bool
+	answers []answer
+	changes []foreseen
+}
+
+// foreseen is when an evaluator expects the next change.
+type foreseen struct {
+	evaluator string
+	at        time.Time
 }
 
 // At looks at the case at an instant.
 func (c *Case) At(at string) *Moment {
 	c.t.Helper()
-	return &Moment{c, c.parse(at)}
+	return &Moment{c: c, at: c.parse(at)}
 }
 
 // In asserts that the customer is a member.
@@ -181,6 +198,7 @@ func (m *Moment) Out() *Moment {
 func (m *Moment) Because(clause, text string) *Moment {
 	m.c.t.Helper()
 	x := m.explain()
+	m.expect(x.Member)
 	found, ok := x.Find(clause)
 	switch {
 	case !ok:
@@ -194,21 +212,34 @@ func (m *Moment) Because(clause, text string) *Moment {
 // Until asserts that membership next changes at the instant, if nothing happens.
 func (m *Moment) Until(at string) *Moment {
 	m.c.t.Helper()
-	m.changes(m.c.parse(at))
+	m.next(m.c.parse(at))
 	return m
 }
 
 // Forever asserts that membership never changes if nothing happens.
 func (m *Moment) Forever() *Moment {
 	m.c.t.Helper()
-	m.changes(time.Time{})
+	m.next(time.Time{})
 	return m
 }
 
-func (m *Moment) changes(want time.Time) {
+func (m *Moment) next(want time.Time) {
 	m.c.t.Helper()
-	if got := m.explain().Changes; !got.Equal(want) {
-		m.c.t.Errorf("at %s: next change at %s, not %s\n%s", m.text(m.at), m.text(got), m.text(want), outline(m.explain().Rule, 1))
+	x := m.explain()
+	m.expect(x.Member)
+	var others []string
+	same := true
+	for _, f := range m.changes {
+		same = same && f.at.Equal(m.changes[0].at)
+		if !f.at.Equal(want) {
+			others = append(others, fmt.Sprintf("%s (%s)", m.text(f.at), f.evaluator))
+		}
+	}
+	if same && others != nil {
+		others = []string{m.text(m.changes[0].at) + " (every evaluator)"}
+	}
+	if others != nil {
+		m.c.t.Errorf("at %s: next change not at %s but at %s\n%s", m.text(m.at), m.text(want), strings.Join(others, ", "), outline(x.Rule, 1))
 	}
 }
 
@@ -254,19 +285,64 @@ func outline(c segment.Clause, depth int) string {
 	return s
 }
 
-// expect asks every evaluator.
+// expect compares what every evaluator says. Whoever differs is reported once,
+// all together.
 func (m *Moment) expect(want bool) {
 	m.c.t.Helper()
-	rules := m.rules()
-	match, err := rules.Match(tested, m.record(), m.at)
-	m.judge("per customer", match, err, want)
-	recount, err := rules.Recount(tested, m.record(), m.at)
-	m.judge("recount", recount, err, want)
+	m.ask()
+	var wrong, failed []string
+	for _, a := range m.answers {
+		switch {
+		case a.err != nil:
+			failed = append(failed, fmt.Sprintf("%s: %v", a.name, a.err))
+		case a.in != want:
+			wrong = append(wrong, a.name)
+		}
+	}
+	if failed != nil {
+		m.c.t.Errorf("at %s:\n%s", m.text(m.at), strings.Join(failed, "\n"))
+	}
+	if wrong == nil {
+		return
+	}
+	who := "every evaluator"
+	if len(wrong) < len(m.answers) {
+		who = strings.Join(wrong, "; ")
+	}
+	word := map[bool]string{true: "in", false: "out"}
+	x := m.explain()
+	m.c.t.Errorf("at %s: expected %s, %s by %s\n%s\n%s", m.text(m.at), word[want], word[!want], who, x, outline(x.Rule, 1))
+}
 
+// ask asks every evaluator, once.
+func (m *Moment) ask() {
+	m.c.t.Helper()
+	if m.asked {
+		return
+	}
+	m.asked = true
+	rules, x := m.rules(), m.explain()
+	for _, problem := range undeclared(x.Rule) {
+		m.c.t.Errorf("at %s: %s", m.text(m.at), problem)
+	}
 	h := fnv.New64a()
 	fmt.Fprint(h, m.c.t.Name(), m.at)
 	seed := h.Sum64()
-	for _, d := range m.deliveries(seed) {
+	deliveries := m.deliveries(seed)
+	for _, d := range deliveries[:2] { // in order, shuffled and duplicated
+		r := m.record()
+		r.Events = d.events
+		match, err := rules.Match(tested, r, m.at)
+		m.answers = append(m.answers, answer{"per customer, " + d.name, match, err})
+		recount, err := rules.Recount(tested, r, m.at)
+		m.answers = append(m.answers, answer{"recount, " + d.name, recount, err})
+		change, err := rules.NextChange(tested, r, m.at)
+		if err != nil {
+			m.c.t.Errorf("%v", err)
+		}
+		m.changes = append(m.changes, foreseen{"per customer, " + d.name, change})
+	}
+	for _, d := range deliveries {
 		name := fmt.Sprintf("engine, %s (seed %d)", d.name, seed)
 		first, err := d.run(m)
 		if err != nil {
@@ -274,7 +350,10 @@ func (m *Moment) expect(want bool) {
 			continue
 		}
 		for _, a := range first.answers {
-			m.judge(name+", "+a.name, a.in, a.err, want)
+			m.answers = append(m.answers, answer{name + ", " + a.name, a.in, a.err})
+		}
+		if first.explained {
+			m.changes = append(m.changes, foreseen{name, first.change})
 		}
 		again, err := d.run(m)
 		if err != nil {
@@ -287,15 +366,17 @@ func (m *Moment) expect(want bool) {
 	}
 }
 
-func (m *Moment) judge(evaluator string, got bool, err error, want bool) {
-	m.c.t.Helper()
-	word := map[bool]string{true: "in", false: "out"}
-	switch {
-	case err != nil:
-		m.c.t.Errorf("at %s: %s: %v", m.text(m.at), evaluator, err)
-	case got != want:
-		m.c.t.Errorf("at %s: %s says %s, expected %s\n%s\n%s", m.text(m.at), evaluator, word[got], word[want], m.explain(), outline(m.explain().Rule, 1))
+// undeclared lists what functions read and do not declare.
+func undeclared(c segment.Clause) (problems []string) {
+	for _, r := range c.Read {
+		if r.Undeclared {
+			problems = append(problems, fmt.Sprintf("%s reads %q, which its Deps do not declare", c.Name, r.Name))
+		}
 	}
+	for _, k := range c.Clauses {
+		problems = append(problems, undeclared(k)...)
+	}
+	return problems
 }
 
 // delivery is a way in which the history reaches an engine.
@@ -334,6 +415,8 @@ func (m *Moment) deliveries(seed uint64) []delivery {
 
 type outcome struct {
 	answers     []answer
+	change      time.Time // as the engine explains
+	explained   bool
 	transitions string
 }
 
@@ -410,6 +493,12 @@ func (d delivery) run(m *Moment) (out outcome, err error) {
 	def := m.c.definitions[0]
 	all, err := engine.Select(ctx, m.at, segment.Definition{Rule: def.Rule, Zone: def.Zone})
 	out.answers = append(out.answers, answer{"over all customers", err == nil && all.Contains(customer), err})
+	x, err := engine.Explain(ctx, tested, customer, m.at)
+	if err != nil {
+		return out, err
+	}
+	out.answers = append(out.answers, answer{"as explained", x.Member, nil})
+	out.change, out.explained = x.Changes, true
 	var b strings.Builder
 	entered := false
 	for t, err := range engine.Transitions(ctx, 0) {

@@ -2,6 +2,7 @@ package segmenttest_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/cxkit/cxkit/segment"
 	"github.com/cxkit/cxkit/segment/segmenttest"
@@ -26,4 +27,13 @@ func TestLapsedVIP(t *testing.T) { // gold, at least 3 net orders in 365 days, n
 	c.At("2026-08-30 10:00").In()
 	c.Refund("A3", "2026-08-31 12:00", 99_00)
 	c.At("2026-08-31 12:00").Out().Because("net_orders", "2 of 3")
+}
+
+func testTime(t *testing.T, at string) time.Time {
+	t.Helper()
+	out, err := time.Parse(time.DateOnly, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
