@@ -560,6 +560,7 @@ func (e *Engine) dismiss(id profile.ID) {
 // forget removes what still names a customer who was erased: transitions
 // stay, without the customer.
 func (e *Engine) forget(id profile.ID) {
+	e.erased = true // the change itself names the customer
 	d, ok := e.dict.find(id)
 	if !ok {
 		return
@@ -574,7 +575,6 @@ func (e *Engine) forget(id profile.ID) {
 		}
 	}
 	e.unsaved.Erased = append(e.unsaved.Erased, id)
-	e.erased = true
 	e.dict.remove(id)
 }
 
