@@ -155,11 +155,13 @@ func TestCrash(t *testing.T) {
 				err = child.Wait()
 				require.ErrorContains(t, err, "killed", "cycle %d: %s", cycle, &complaint)
 				if cycle%50 == 0 || cycle == *crashCycles {
+					settle(t, db, dialectOf(e.driver))
 					s, err := openShop(context.Background(), db, dialectOf(e.driver))
 					require.NoError(t, err)
 					s.verify(t, acknowledged, attempted)
 				}
 			}
+			settle(t, db, dialectOf(e.driver))
 			// What is still open is repeated, and then all is there, once.
 			s, err := openShop(context.Background(), db, dialectOf(e.driver))
 			require.NoError(t, err)

@@ -209,6 +209,19 @@ func (s *shop) do(ctx context.Context, op string, other func(error) bool) error 
 	}
 }
 
+// settle waits until the server has finished what clients that died had asked for.
+func settle(t testing.TB, db *sql.DB, d sqlkit.Dialect) {
+	t.Helper()
+	if d != sqlkit.Postgres {
+		return
+	}
+	require.Eventually(t, func() bool {
+		var busy int
+		err := db.QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'").Scan(&busy)
+		return err == nil && busy == 0
+	}, 30*time.Second, 5*time.Millisecond)
+}
+
 // column reads texts.
 func column(t testing.TB, db *sql.DB, query string) map[string]bool {
 	t.Helper()

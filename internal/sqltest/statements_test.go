@@ -220,7 +220,7 @@ func TestEveryStatement(t *testing.T) {
 var (
 	seqScan   = regexp.MustCompile(`Seq Scan on (\w+)`)
 	indexScan = regexp.MustCompile(`Index (?:Only )?Scan .*on (\w+)`)
-	liteScan  = regexp.MustCompile(`^SCAN (\w+)(.*)$`)
+	liteScan  = regexp.MustCompile(`^(SCAN|SEARCH) (\w+)(.*)$`)
 )
 
 // fullScans are the lines of a plan that read a table whole. To read the first
@@ -241,16 +241,16 @@ func fullScans(d sqlkit.Dialect, text string, plan []string, tables map[string]b
 			continue
 		}
 		m := liteScan.FindStringSubmatch(line)
-		if m == nil {
+		if m == nil || m[1] == "SEARCH" && strings.Contains(m[3], "USING") {
 			continue
 		}
-		table := m[1]
+		table := m[2]
 		if alias := regexp.MustCompile(`(\w+_\w+) (?:AS )?` + table + `\b`).FindStringSubmatch(text); alias != nil {
 			if _, ok := tables[alias[1]]; ok {
 				table = alias[1]
 			}
 		}
-		if tables[table] && !(limited && strings.Contains(m[2], "INDEX")) {
+		if tables[table] && !(limited && strings.Contains(m[3], "INDEX")) {
 			out = append(out, line)
 		}
 	}

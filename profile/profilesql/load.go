@@ -452,7 +452,7 @@ func loadText(d Dialect, p parts) string {
 		}
 		text := "SELECT " + columns(d, 7, "", "", "", "", "0", from, "0", "0", "", "", "", "")
 		if d == SQLite {
-			text += " FROM profile_evidence"
+			text += " FROM profile_evidence WHERE arrival > 0" // as its index
 		}
 		all = append(all, text)
 	}
