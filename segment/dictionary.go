@@ -196,7 +196,9 @@ func (d *dictionary) add(id profile.ID) uint32 {
 	if d.n++; d.n%pageSize == 0 {
 		pages[n>>pageBits].Store(page.packed())
 	}
-	d.insert(id, n)
+	if id != "" { // a removed one, of a checkpoint
+		d.insert(id, n)
+	}
 	return n
 }
 
