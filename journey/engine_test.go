@@ -639,6 +639,26 @@ func TestADateLearnedOfLate(t *testing.T) {
 	require.Equal(t, d.now, d.instance(id).EnteredAt, "not before it was known")
 }
 
+// Whoever intervenes before a late sweep finds what was over before.
+func TestInterventionsComeAfterWhatIsOver(t *testing.T) {
+	ctx := context.Background()
+	d := newDesk(t, nil, simple("j"))
+	a, b := d.does("1", "go", "li").Instances[0], d.does("2", "go", "wu").Instances[0]
+	d.now = d.now.Add(90 * time.Minute) // nobody looks
+	require.NoError(t, d.Cancel(ctx, a, "asked to"))
+	require.NoError(t, d.Redirect(ctx, b, "wait", "once more"))
+	var moves []string
+	for r, err := range d.History(ctx, journey.Filter{}) {
+		require.NoError(t, err)
+		if r.Kind == journey.MovedRecord && r.From == "wait" {
+			moves = append(moves, r.At.Sub(monday).String()+" "+r.To)
+		}
+	}
+	require.Equal(t, []string{"1h0m0s send", "1h0m0s send"}, moves)
+	require.Equal(t, []string{"=canceled"}, d.states("li"))
+	require.Equal(t, []string{"wait"}, d.states("wu"))
+}
+
 // A late sweep does not let a customer's move undo what was over before.
 func TestAMoveUndoesNoWait(t *testing.T) {
 	j := journey.Define("j").Zone("Asia/Shanghai")

@@ -10,6 +10,7 @@ import (
 // reason goes into the history. One that has ended is left as it is.
 func (e *Engine) Cancel(ctx context.Context, instance, reason string) error {
 	return e.intervene(ctx, instance, func(u *unit, row *InstanceRow) error {
+		u.live(ctx, row)
 		if row.Instance.Status != Ended {
 			u.stop(row, "canceled", reason, u.now)
 		}
@@ -21,6 +22,7 @@ func (e *Engine) Cancel(ctx context.Context, instance, reason string) error {
 // there: leaving and entering actions are carried out.
 func (e *Engine) Redirect(ctx context.Context, instance, state, reason string) error {
 	return e.intervene(ctx, instance, func(u *unit, row *InstanceRow) error {
+		u.live(ctx, row)
 		in := &row.Instance
 		if in.Status != Active {
 			return fmt.Errorf("%w: the instance is %s", ErrState, in.Status)
@@ -54,6 +56,15 @@ func (e *Engine) Redirect(ctx context.Context, instance, state, reason string) e
 		*in, row.Dead = next, false
 		return u.after(ctx, d, row, &x, u.now, effects)
 	})
+}
+
+// live lets an instance live up to now before somebody intervenes, as far as it
+// can: one that fails on the way is left as it was.
+func (u *unit) live(ctx context.Context, row *InstanceRow) {
+	kept, lines, effects := *row, len(u.batch.History), len(u.batch.Effects)
+	if err := u.elapse(ctx, row, u.now); err != nil {
+		*row, u.batch.History, u.batch.Effects = kept, u.batch.History[:lines], u.batch.Effects[:effects]
+	}
 }
 
 // jump is a transition that no edge of the definition describes.
