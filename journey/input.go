@@ -72,6 +72,7 @@ type Input struct {
 	Facts Facts
 
 	told bool // the instance has heard of this effect before
+	bare bool // nobody reads the arguments of the effects that follow
 }
 
 // Facts are what a step may ask of the world, answered before it.

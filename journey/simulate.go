@@ -172,41 +172,52 @@ func (s *Simulator) Run(ctx context.Context, history iter.Seq2[Input, error]) (S
 			Deferred: map[contact.Reason]int{}, Dropped: map[contact.Reason]int{},
 		}
 	}
-	customers := map[profile.ID]bool{}
+	others := map[profile.ID]struct{}{} // of whom nothing is heard
 	for x, err := range history {
 		if err != nil {
 			return Simulated{}, err
 		}
 		out.Inputs++
-		customers[x.Customer] = true
 		if !s.heard(listen{x.Kind, x.Name}) && len(x.Consents) == 0 {
+			others[x.Customer] = struct{}{}
 			continue
 		}
 		if x.Received.IsZero() {
 			x.Received = x.Time
 		}
 		x.Mode = profile.Live
-		byCustomer[x.Customer] = append(byCustomer[x.Customer], x)
+		own := byCustomer[x.Customer]
+		if own == nil {
+			own = make([]Input, 0, 2)
+		}
+		byCustomer[x.Customer] = append(own, x)
 	}
 	if err := s.ticks(ctx, byCustomer); err != nil {
 		return Simulated{}, err
 	}
-	for id := range byCustomer { // members of whom the history knows nothing
-		customers[id] = true
+	out.Customers = len(byCustomer)
+	for id := range others {
+		if byCustomer[id] == nil {
+			out.Customers++
+		}
 	}
-	out.Customers = len(customers)
+	out.Messages = slices.Grow(out.Messages, 2*len(byCustomer))
 	var inputs []Input
+	actions := map[Binding]string{}
 	w := s.Walk("", time.Time{})
-	w.sent = func(er *EffectRow, at time.Time) { s.tally(er, at, inputs, &out) }
+	w.bare = s.cfg.Answer == nil
+	w.sent = func(er *EffectRow, at time.Time) { s.tally(er, at, inputs, actions, &out) }
 	w.put = func(er *EffectRow) { out.Journeys[er.Effect.Journey].Deferred[er.Decision.Reason]++ }
 	for _, id := range slices.Sorted(maps.Keys(byCustomer)) {
 		if err := ctx.Err(); err != nil {
 			return Simulated{}, err
 		}
 		inputs = byCustomer[id]
-		slices.SortStableFunc(inputs, func(a, b Input) int {
-			return cmp.Or(a.Received.Compare(b.Received), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
-		})
+		if len(inputs) > 1 {
+			slices.SortStableFunc(inputs, func(a, b Input) int {
+				return cmp.Or(a.Received.Compare(b.Received), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
+			})
+		}
 		inputs = slices.CompactFunc(inputs, func(a, b Input) bool { return a.ID != "" && a.ID == b.ID })
 		w.reset(id, inputs[0].Received)
 		if err := s.live(ctx, w, inputs, &out); err != nil {
@@ -250,11 +261,11 @@ func (s *Simulator) ticks(ctx context.Context, byCustomer map[profile.ID][]Input
 
 // live simulates one customer.
 func (s *Simulator) live(ctx context.Context, w *Walk, inputs []Input, out *Simulated) error {
-	for _, x := range inputs {
-		if !x.Received.Before(s.cfg.Until) {
+	for i := range inputs {
+		if !inputs[i].Received.Before(s.cfg.Until) {
 			break
 		}
-		if err := w.Ingest(ctx, x); err != nil {
+		if err := w.hear(ctx, &inputs[i]); err != nil {
 			return err
 		}
 	}
@@ -274,15 +285,19 @@ func (s *Simulator) live(ctx context.Context, w *Walk, inputs []Input, out *Simu
 	return nil
 }
 
-// tally counts an effect that is finished.
-func (s *Simulator) tally(er *EffectRow, at time.Time, inputs []Input, out *Simulated) {
+// tally counts an effect that is finished; actions are the names of those counted.
+func (s *Simulator) tally(er *EffectRow, at time.Time, inputs []Input, actions map[Binding]string, out *Simulated) {
 	j := out.Journeys[er.Effect.Journey]
 	switch {
 	case er.Effect.Kind == ReturnEffect:
 	case er.State == Suppressed:
 		j.Dropped[er.Decision.Reason]++
 	case er.State == Confirmed && er.Effect.Kind != MessageEffect:
-		j.Actions[string(er.Effect.Kind)+" "+er.Effect.Name]++
+		b := Binding{er.Effect.Kind, er.Effect.Name}
+		if actions[b] == "" {
+			actions[b] = string(b.Kind) + " " + b.Name
+		}
+		j.Actions[actions[b]]++
 	case er.State == Confirmed:
 		m := SimulatedMessage{
 			Customer: er.Effect.Customer, Journey: er.Effect.Journey, Template: er.Effect.Name,

@@ -548,14 +548,14 @@ func (r *run) act(in *Instance, x *Input, list []action, state string) error {
 		if a.spec.Kind == MessageEffect {
 			e.Purpose, e.Category, e.Channels = a.spec.Purpose, a.category, a.spec.Channels
 		}
-		if len(a.args) > 0 {
+		if len(a.args) > 0 && (!x.bare || a.spec.Kind == StartEffect) {
 			e.Args = make(profile.Values, len(a.args))
-			for _, g := range a.args {
-				if v := g.field.of(in, x); v.IsZero() {
-					e.Missing = append(e.Missing, g.name)
-				} else {
-					e.Args[g.name] = v
-				}
+		}
+		for _, g := range a.args {
+			if v := g.field.of(in, x); v.IsZero() {
+				e.Missing = append(e.Missing, g.name)
+			} else if e.Args != nil {
+				e.Args[g.name] = v
 			}
 		}
 		if a.spec.Within > 0 {

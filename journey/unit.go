@@ -112,7 +112,8 @@ func (u *unit) after(ctx context.Context, d *Definition, row *InstanceRow, x *In
 	}
 	var withheld []Effect
 	for _, f := range effects {
-		er := planned(f)
+		var er EffectRow
+		er.plan(&f)
 		if er.State != Pending {
 			withheld = append(withheld, f)
 		}
@@ -126,13 +127,18 @@ func (u *unit) after(ctx context.Context, d *Definition, row *InstanceRow, x *In
 	return nil
 }
 
-// planned is a new effect as an entry of the outbox. What follows from a
-// backfill is held back for good, but for what moves state only.
-func planned(f Effect) EffectRow {
-	if f.Mode == profile.Backfill && f.Kind != StartEffect && f.Kind != ReturnEffect {
-		return EffectRow{Effect: f, State: Suppressed, Detail: "follows from a backfill"}
+// withheld reports whether the effect follows from a backfill and is held back
+// for good; what moves state only is not.
+func (f *Effect) withheld() bool {
+	return f.Mode == profile.Backfill && f.Kind != StartEffect && f.Kind != ReturnEffect
+}
+
+// plan makes a new entry of the outbox of an effect.
+func (er *EffectRow) plan(f *Effect) {
+	er.Effect, er.State, er.Wake = *f, Pending, f.At
+	if f.withheld() {
+		er.State, er.Wake, er.Detail = Suppressed, time.Time{}, "follows from a backfill"
 	}
-	return EffectRow{Effect: f, State: Pending, Wake: f.At}
 }
 
 // putEffect writes an effect and its line of history.

@@ -25,6 +25,7 @@ type Walk struct {
 	log       func(Record)                // nil where nobody listens
 	sent      func(*EffectRow, time.Time) // what is finished
 	put       func(*EffectRow)            // what is put off
+	bare      bool                        // nobody reads the arguments of effects
 	// What is used again and again.
 	effects []Effect
 	moves   []Move
@@ -43,7 +44,7 @@ func (s *Simulator) Walk(id profile.ID, at time.Time) *Walk {
 func (w *Walk) Clone() *Walk {
 	c := *w
 	c.instances, c.open, c.outbox, c.entries = slices.Clone(w.instances), slices.Clone(w.open), slices.Clone(w.outbox), slices.Clone(w.entries)
-	c.log, c.sent, c.put, c.effects, c.moves, c.before = nil, nil, nil, nil, nil, nil
+	c.bare, c.log, c.sent, c.put, c.effects, c.moves, c.before = false, nil, nil, nil, nil, nil, nil
 	return &c
 }
 
@@ -97,7 +98,7 @@ func (w *Walk) again(ctx context.Context, concerned func(*Definition) bool) erro
 		if concerned == nil {
 			x.Mode = in.Mode
 		}
-		if err := w.step(ctx, i, x, later(w.now, in.EnteredAt)); err != nil {
+		if err := w.step(ctx, i, &x, later(w.now, in.EnteredAt)); err != nil {
 			return err
 		}
 	}
@@ -180,7 +181,11 @@ const maxDue = 1_000_000
 
 // Ingest takes an input at its time of receipt (that of the event where it has
 // none), after everything that was due by then. It does not look at IDs.
-func (w *Walk) Ingest(ctx context.Context, x Input) error {
+func (w *Walk) Ingest(ctx context.Context, x Input) error { return w.hear(ctx, &x) }
+
+// hear is Ingest of an input that is the walk's to change.
+func (w *Walk) hear(ctx context.Context, x *Input) error {
+	x.bare = w.bare
 	x.Customer = w.id
 	x.Time = micro(x.Time)
 	if x.Received = micro(x.Received); x.Received.IsZero() {
@@ -195,7 +200,7 @@ func (w *Walk) Ingest(ctx context.Context, x Input) error {
 	return w.ingest(ctx, x, "")
 }
 
-func (w *Walk) ingest(ctx context.Context, x Input, parent string) error {
+func (w *Walk) ingest(ctx context.Context, x *Input, parent string) error {
 	for _, act := range x.Consents {
 		w.row = w.row.WithConsent(act, x.Time)
 	}
@@ -241,8 +246,8 @@ func (w *Walk) ingest(ctx context.Context, x Input, parent string) error {
 }
 
 // admit is what an engine does with an entry.
-func (w *Walk) admit(ctx context.Context, d *Definition, x Input, now time.Time, parent string, before []int, moved []string) error {
-	key, ok := d.entryKey(&x)
+func (w *Walk) admit(ctx context.Context, d *Definition, x *Input, now time.Time, parent string, before []int, moved []string) error {
+	key, ok := d.entryKey(x)
 	if !ok {
 		return nil
 	}
@@ -251,7 +256,7 @@ func (w *Walk) admit(ctx context.Context, d *Definition, x Input, now time.Time,
 	if e >= 0 {
 		entry = w.entries[e]
 	}
-	if !d.admits(&x, &entry, now) {
+	if !d.admits(x, &entry, now) {
 		return nil
 	}
 	var active []int
@@ -267,27 +272,29 @@ func (w *Walk) admit(ctx context.Context, d *Definition, x Input, now time.Time,
 	if len(active) > 0 && !d.repeats() {
 		return nil
 	}
-	in := Instance{Run: entry.Run + 1, Parent: parent}
+	i := len(w.instances)
+	w.instances = append(w.instances, Instance{Run: entry.Run + 1, Parent: parent})
+	in := &w.instances[i]
 	if parent != "" {
 		by := w.instance(parent)
 		in.BurstAt, in.Burst = by.BurstAt, by.Burst
 	}
 	var err error
-	if x.Facts, err = w.s.facts(ctx, d, d.Needs(&in), w.id, &w.row, now); err != nil {
-		return err
+	var effects []Effect
+	if x.Facts, err = w.s.facts(ctx, d, d.Needs(in), w.id, &w.row, now); err == nil {
+		w.moves = w.moves[:0]
+		effects, err = d.step(in, x, now, w.effects[:0], w.wanted())
 	}
-	w.moves = w.moves[:0]
-	effects, err := d.step(&in, &x, now, w.effects[:0], w.wanted())
 	if err != nil || in.Status == 0 {
+		w.instances = w.instances[:i]
 		return err
 	}
-	i := len(w.instances)
-	w.instances = append(w.instances, in)
+	run := in.Run
 	if in.Open() {
-		at, _ := slices.BinarySearchFunc(w.open, &in, func(j int, in *Instance) int { return compareInstances(&w.instances[j], in) })
+		at, _ := slices.BinarySearchFunc(w.open, in, func(j int, in *Instance) int { return compareInstances(&w.instances[j], in) })
 		w.open = slices.Insert(w.open, at, i)
 	}
-	if err := w.after(ctx, d, i, &x, now, effects); err != nil {
+	if err := w.after(ctx, d, i, x, now, effects); err != nil {
 		return err
 	}
 	if d.spec.Reentry.Rule == Restart {
@@ -295,7 +302,7 @@ func (w *Walk) admit(ctx context.Context, d *Definition, x Input, now time.Time,
 			w.stop(j, now)
 		}
 	}
-	entry.Run, entry.EnteredAt = in.Run, now
+	entry.Run, entry.EnteredAt = run, now
 	if e < 0 {
 		w.entries = append(w.entries, entry)
 	} else {
@@ -339,7 +346,7 @@ func (w *Walk) elapse(ctx context.Context, i int, until time.Time) error {
 		if in.Status != Active || due.IsZero() || due.After(until) {
 			return nil
 		}
-		if err := w.step(ctx, i, Input{Kind: TimerInput, Time: due, Mode: in.Mode}, due); err != nil {
+		if err := w.step(ctx, i, &Input{Kind: TimerInput, Time: due, Mode: in.Mode, bare: w.bare}, due); err != nil {
 			return err
 		}
 		if w.instances[i].Seq == seq {
@@ -349,7 +356,7 @@ func (w *Walk) elapse(ctx context.Context, i int, until time.Time) error {
 	return fmt.Errorf("%w: %d waits at once", ErrLoop, maxChain)
 }
 
-func (w *Walk) step(ctx context.Context, i int, x Input, at time.Time) error {
+func (w *Walk) step(ctx context.Context, i int, x *Input, at time.Time) error {
 	d := w.s.byName[w.instances[i].Journey]
 	var err error
 	if x.Facts, err = w.s.facts(ctx, d, d.Needs(&w.instances[i]), w.id, &w.row, at); err != nil {
@@ -358,11 +365,11 @@ func (w *Walk) step(ctx context.Context, i int, x Input, at time.Time) error {
 	w.moves = w.moves[:0]
 	in := &w.instances[i]
 	seq := in.Seq
-	effects, err := d.step(in, &x, at, w.effects[:0], w.wanted())
+	effects, err := d.step(in, x, at, w.effects[:0], w.wanted())
 	if err != nil || in.Seq == seq {
 		return err
 	}
-	return w.after(ctx, d, i, &x, at, effects)
+	return w.after(ctx, d, i, x, at, effects)
 }
 
 // after notes what a step did.
@@ -375,15 +382,16 @@ func (w *Walk) after(ctx context.Context, d *Definition, i int, x *Input, at tim
 		}
 	}
 	withheld := 0
-	for _, f := range effects {
-		er := planned(f)
-		if er.State == Pending {
-			w.outbox = append(w.outbox, er)
-		} else {
-			withheld++
-		}
+	for j := range effects {
+		w.outbox = append(w.outbox, EffectRow{})
+		er := &w.outbox[len(w.outbox)-1]
+		er.plan(&effects[j])
 		if w.log != nil {
-			w.log(effectRecord(&er, in, at))
+			w.log(effectRecord(er, in, at))
+		}
+		if er.State != Pending {
+			withheld++
+			w.outbox = w.outbox[:len(w.outbox)-1]
 		}
 	}
 	w.shut(i)
@@ -391,8 +399,8 @@ func (w *Walk) after(ctx context.Context, d *Definition, i int, x *Input, at tim
 		return nil
 	}
 	for _, f := range slices.Clone(effects) {
-		if er := planned(f); er.State != Pending {
-			if err := w.step(ctx, i, Input{Kind: FailedInput, Name: f.Name, Time: at, Mode: profile.Backfill}, at); err != nil {
+		if f.withheld() {
+			if err := w.step(ctx, i, &Input{Kind: FailedInput, Name: f.Name, Time: at, Mode: profile.Backfill}, at); err != nil {
 				return err
 			}
 		}
@@ -407,7 +415,9 @@ func (w *Walk) carry(ctx context.Context, i int) error {
 	switch er.Effect.Kind {
 	case StartEffect:
 		n := len(w.instances)
-		if err := w.ingest(ctx, childInput(&er.Effect, now), er.Effect.Instance); err != nil {
+		x := childInput(&er.Effect, now)
+		x.bare = w.bare
+		if err := w.ingest(ctx, &x, er.Effect.Instance); err != nil {
 			return err
 		}
 		a := Confirm("")
@@ -417,7 +427,9 @@ func (w *Walk) carry(ctx context.Context, i int) error {
 		return w.settle(ctx, a)
 	case ReturnEffect:
 		if p := w.instance(er.Effect.Instance).Parent; p != "" {
-			if err := w.ingest(ctx, returnInput(&er.Effect, p, now), ""); err != nil {
+			x := returnInput(&er.Effect, p, now)
+			x.bare = w.bare
+			if err := w.ingest(ctx, &x, ""); err != nil {
 				return err
 			}
 		}
@@ -476,7 +488,10 @@ func (w *Walk) settle(ctx context.Context, a Answer) error {
 // finish puts the effect that is carried where it belongs and tells its instance.
 func (w *Walk) finish(ctx context.Context) error {
 	er := &w.er
-	i := slices.IndexFunc(w.outbox, func(o EffectRow) bool { return o.Effect.Key == er.Effect.Key })
+	i := 0
+	for w.outbox[i].Effect.Key != er.Effect.Key {
+		i++
+	}
 	if er.State.Finished() || er.Wake.IsZero() {
 		w.outbox = slices.Delete(w.outbox, i, i+1)
 	} else {
@@ -502,7 +517,9 @@ func (w *Walk) finish(ctx context.Context) error {
 			if err := w.elapse(ctx, i, w.now); err != nil {
 				return err
 			}
-			return w.step(ctx, i, er.outcome(w.now), w.now)
+			x := er.outcome(w.now)
+			x.bare = w.bare
+			return w.step(ctx, i, &x, w.now)
 		}
 	}
 	return nil
