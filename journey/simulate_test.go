@@ -173,7 +173,7 @@ func TestSimulationsThatCannotRun(t *testing.T) {
 func BenchmarkSimulatedJourney(b *testing.B) {
 	s := simulator(b, reminders())
 	ctx := context.Background()
-	const batch = 1000
+	const batch = 20_000
 	history := carts(batch)
 	b.ReportAllocs()
 	n := 0
