@@ -45,9 +45,11 @@
 //
 // # Scaling
 //
-// A commit writes rows of one customer only, so customers never wait for each
-// other; customer is the partition key of all tables but journey_input and
-// journey_definition. Any number of workers may share a store: they
+// What happens to a customer touches rows of that customer only; customer is the
+// partition key of all tables but journey_input and journey_definition. Up to
+// [journey.Config].Gather customers share a commit, which writes their rows in the order of
+// their keys; where that meets another's, each customer is written alone. With a
+// Gather of 1 customers never wait for each other. Any number of workers may share a store: they
 // pass over rows that others hold (SKIP LOCKED on PostgreSQL). On SQLite one
 // connection writes at a time; give the pool a few connections and WAL. Every operation is one
 // round trip on PostgreSQL, two inside a caller's transaction.
