@@ -38,6 +38,9 @@ func households(rng *rand.Rand, n int) []sighting {
 		parentsPhone := phone(fmt.Sprintf("138%08d", first))
 		for p := first; p < first+family; p++ {
 			own := device(fmt.Sprintf("device-%d", p))
+			if p > first && rng.IntN(5) < 3 {
+				own = tablet // a child without a device
+			}
 			number := phone(fmt.Sprintf("139%08d", p))
 			if p%50 == 49 && len(recycled) > 0 {
 				number = phone(recycled[len(recycled)-1])
@@ -116,6 +119,23 @@ func TestSharedDevices(t *testing.T) {
 		}
 	}
 	took := time.Since(began)
+	users := map[profile.Identifier]map[int]bool{}
+	for _, s := range town {
+		for _, id := range s.event.Identifiers {
+			if id.Kind == "device" {
+				if users[id] == nil {
+					users[id] = map[int]bool{}
+				}
+				users[id][s.person] = true
+			}
+		}
+	}
+	several := 0
+	for _, persons := range users {
+		if len(persons) > 1 {
+			several++
+		}
+	}
 	slices.Sort(folded)
 	at := func(share float64) int { return folded[int(share*float64(len(folded)-1))] }
 
@@ -148,11 +168,11 @@ func TestSharedDevices(t *testing.T) {
 		made += pairs(n)
 	}
 	precision, recall := hit/made, hit/real
-	t.Logf("seed %d: %d persons, %d events, %d profiles; folded again per event: p50 %d, p99 %d, most %d; pairs: precision %.3f, recall %.3f; %v",
-		*seed, *persons, len(seen), len(found), at(.5), at(.99), at(1), precision, recall, took.Round(time.Millisecond))
+	t.Logf("seed %d: %d persons, %d events, %.0f %% of %d devices shared, %d profiles; folded again per event: p50 %d, p99 %d, most %d; pairs: precision %.3f, recall %.3f; %v",
+		*seed, *persons, len(seen), 100*float64(several)/float64(len(users)), len(users), len(found), at(.5), at(.99), at(1), precision, recall, took.Round(time.Millisecond))
 	require.Greater(t, precision, .8)
 	require.Greater(t, recall, .5)
-	require.Less(t, at(.99), 200)
+	require.LessOrEqual(t, at(.99), 13) // what a model of the rule needs
 
 	// Any other order of arrival ends in the same profiles.
 	other := open(t, profile.Config{})
@@ -164,6 +184,7 @@ func TestSharedDevices(t *testing.T) {
 	}
 	slices.Sort(folded)
 	t.Logf("in random order: folded again per event: p50 %d, p99 %d, most %d", at(.5), at(.99), at(1))
+	require.LessOrEqual(t, at(.99), 13)
 	names := map[profile.ID]profile.ID{}
 	for _, s := range town {
 		_, a, err := d.Event(context.Background(), s.event.ID)

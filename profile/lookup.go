@@ -64,7 +64,7 @@ type Profile struct {
 	Relations []Relation `json:"relations,omitempty"`
 	// Restricted is true where processing was stopped: store, do nothing else.
 	Restricted bool `json:"restricted,omitempty"`
-	// Refused are the links of its evidence that were refused.
+	// Refused are the links of its evidence that were refused, oldest evidence first.
 	Refused []Refusal `json:"refused,omitempty"`
 }
 
@@ -269,6 +269,7 @@ func (g *graph) profile(c *cluster) Profile {
 		p.Identifiers = append(p.Identifiers, KnownIdentifier{n.identifier(), time.UnixMicro(n.since).UTC(), true})
 	}
 	others := 0
+	var refused []*refusal
 	for _, e := range c.evidence {
 		for _, n := range e.others() {
 			if n.answers() {
@@ -276,9 +277,11 @@ func (g *graph) profile(c *cluster) Profile {
 				others++
 			}
 		}
-		for _, r := range e.verdicts() {
-			p.Refused = append(p.Refused, r.refusal())
-		}
+		refused = append(refused, e.verdicts()...)
+	}
+	slices.SortStableFunc(refused, func(a, b *refusal) int { return a.evidence.position().compare(b.evidence.position()) })
+	for _, r := range refused {
+		p.Refused = append(p.Refused, r.refusal())
 	}
 	slices.SortFunc(p.Identifiers, compareKnown)
 	if others > 1 {

@@ -215,3 +215,69 @@ func shared(t *testing.T, s profile.Store) {
 	group.Wait()
 	equal(t, "state", state(t, plain, events, false), state(t, newDirectory(t, s), events, false))
 }
+
+// reconfigured changes the rules over the Store and in memory, between events and
+// decisions: the same preview, the same outcome, the same state, and a directory
+// opened under the former rules is refused.
+func reconfigured(t *testing.T, s profile.Store) {
+	if _, ok := s.(profile.RulesStore); !ok {
+		t.Skip("the Store does not remember rules")
+	}
+	const seed = 9
+	t.Logf("seed %d", seed)
+	ctx := context.Background()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	events := history(rng, 60)
+	plain, stored := newDirectory(t, nil), newDirectory(t, s)
+	by := profile.Decision{Actor: "test"}
+	var rules profile.Rules
+	for round := range 6 {
+		for _, e := range events[10*round : 10*round+10] {
+			a, errA := plain.Observe(ctx, e)
+			b, errB := stored.Observe(ctx, e)
+			if fmt.Sprint(errA) != fmt.Sprint(errB) || a.Profile != b.Profile {
+				t.Fatalf("%s is %s's, %v; over the Store %s's, %v", e.ID, a.Profile, errA, b.Profile, errB)
+			}
+			if round == 2 && e.ID == "e025" {
+				for _, d := range [...]*profile.Directory{plain, stored} {
+					if err := d.Unlink(ctx, a.Evidence, by); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		rules = plain.Rules()
+		for i := range rules.Kinds {
+			k := &rules.Kinds[i]
+			switch k.Name {
+			case "device":
+				k.Blocked = []string{fmt.Sprint(round)}
+				k.Limit = round % 3
+			case "phone":
+				k.Priority, k.Blocked = round, nil
+			case "mail":
+				k.Within = time.Duration(round+1) * time.Second
+			}
+		}
+		rules.Traits[0].Policy = []profile.Policy{profile.Sum, profile.Max, profile.Latest}[round%3]
+		said, err := stored.Preview(ctx, profile.WhatIf{Rules: &rules})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := plain.Reconfigure(ctx, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := stored.Reconfigure(ctx, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "preview", fmt.Sprint(want), fmt.Sprint(said))
+		equal(t, "outcome", fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got))
+		known := events[:10*round+10]
+		equal(t, "state", state(t, plain, known, true), state(t, stored, known, true))
+	}
+	if _, err := newDirectory(t, s).Observe(ctx, events[0]); !errors.Is(err, profile.ErrRules) {
+		t.Fatalf("a directory under former rules: %v", err)
+	}
+}

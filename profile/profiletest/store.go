@@ -40,6 +40,7 @@ func TestStore(t *testing.T, open func(testing.TB) profile.Store) {
 		{"one writer of many wins", race},
 		{"a directory on the Store is one in memory", directory},
 		{"several directories share the Store", shared},
+		{"other rules over the Store are other rules in memory", reconfigured},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
