@@ -33,7 +33,8 @@ func (s source) ofOrders() bool { return s == sourceOrders || s == sourceNetOrde
 func Events(name string) Behavior { return Behavior{source: sourceEvents, event: name} }
 
 // Orders is every order that was bought ([commerce.Order]), at the instant of
-// buying, whatever came back since.
+// buying, whatever came back since. An order whose facts contradict each other,
+// as in two currencies, is none as long as they do.
 //
 // Its properties are number, source, outlet, currency, brand (texts), skus and
 // categories (tags of what was bought) and amount, an integer of minor units.

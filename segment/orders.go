@@ -45,7 +45,9 @@ func foldOrders(facts []orderFact) []order {
 	for i, f := range facts {
 		plain[i] = f.Event
 	}
-	folded, _ := commerce.FoldAll(plain) // what it refuses is left out
+	// The error tells of orders that are refused, all of them left out: such an
+	// order is none, which is an answer and no failure.
+	folded, _ := commerce.FoldAll(plain)
 	orders := make([]order, len(folded))
 	for i, o := range folded {
 		orders[i].Order = o
