@@ -17,7 +17,10 @@ import (
 type MemoryStore struct {
 	mu       sync.RWMutex
 	programs map[string]*memoryProgram
-	packer   packer
+	// Most stores have one program: it is found without a search.
+	first     *memoryProgram
+	firstName string
+	packer    packer
 }
 
 // NewMemoryStore makes an empty store.
@@ -56,8 +59,19 @@ func (s *MemoryStore) program(name string) *memoryProgram {
 			bound:     make(map[string]map[profile.ID]bool),
 		}
 		s.programs[name] = p
+		if s.first == nil {
+			s.first, s.firstName = p, name
+		}
 	}
 	return p
+}
+
+// find is the program, nil for none. The caller holds mu.
+func (s *MemoryStore) find(name string) *memoryProgram {
+	if s.first != nil && s.firstName == name {
+		return s.first
+	}
+	return s.programs[name]
 }
 
 // Load implements [Store].
@@ -68,7 +82,7 @@ func (s *MemoryStore) Load(ctx context.Context, q Query) (Answer, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var a Answer
-	p := s.programs[q.Program]
+	p := s.find(q.Program)
 	if p == nil {
 		for _, w := range q.Accounts {
 			a.Missing = append(a.Missing, w.Account)
@@ -306,7 +320,7 @@ func (s *MemoryStore) Entries(ctx context.Context, program, account string, afte
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p := s.programs[program]
+	p := s.find(program)
 	if p == nil || p.accounts[account] == nil {
 		return nil, nil
 	}
@@ -330,7 +344,7 @@ func (s *MemoryStore) Due(ctx context.Context, program string, now time.Time, af
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p := s.programs[program]
+	p := s.find(program)
 	if p == nil {
 		return nil, nil
 	}
@@ -366,7 +380,7 @@ func (s *MemoryStore) Accounts(ctx context.Context, program, after string, limit
 	}
 	s.mu.Lock() // the list of IDs is sorted on demand
 	defer s.mu.Unlock()
-	p := s.programs[program]
+	p := s.find(program)
 	if p == nil {
 		return nil, nil
 	}
