@@ -222,7 +222,7 @@ func Example_loyalty() {
 	// redeemed 200 points from 1 lot; 399 points available
 	// redeemed 200 points from 1 lot; 399 points available
 	// taken back 399 points, 200 more owed because they were spent; -200 points available, 200 owed
-	// loyalty: not enough available: 1 points asked, 0 available
+	// loyalty: not enough available: 1 points asked, -200 available
 	// 3 transactions verified
 }
 
