@@ -3,8 +3,8 @@
 //
 // A segment is a named [Rule] ([Definition]). Rules are Go values: [All], [Any]
 // and [Not] over tests of attributes ([Attr]), of behavior over windows
-// ([Events], [Orders], [NetOrders]), of other segments ([In]) and of the
-// caller's own ([Func]).
+// ([Events], [Orders], [NetOrders]), of relations ([Related]), of other segments
+// ([In]) and of the caller's own ([Func]).
 //
 // An [Engine] follows a change feed, such as that of profile.Directory, and
 // keeps the members: a membership changes with the event that changes it, and
@@ -26,6 +26,13 @@
 // once, on an index of sets and bit planes that [Engine.Plan] explains. [Ruleset] evaluates the data of one
 // customer, and [Ruleset.Recount] does so by definition, slowly. They agree to
 // the member, and package segmenttest makes each test of a rule ask them all.
+//
+// # Audiences
+//
+// [Engine.Prepare] makes a question ready that is asked again and again. Its
+// answer is an [Audience]: an immutable set to combine, count, page through,
+// sample, split for experiments ([SampleRatio] checks them) and export.
+// [Engine.Memory] tells what the index takes.
 //
 // # Restart
 //
