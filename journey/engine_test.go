@@ -871,6 +871,20 @@ func TestMergedCustomers(t *testing.T) {
 	}
 }
 
+// After a split, what is under way stays with the ID that it has; who comes out
+// starts afresh.
+func TestSplitCustomers(t *testing.T) {
+	ctx := context.Background()
+	d := newDesk(t, nil, simple("j"))
+	d.does("1", "go", "both")
+	require.NoError(t, d.Apply(ctx, profile.Change{Kind: profile.Split, Profile: "both", Other: "out"}))
+	require.Equal(t, []string{"wait"}, d.states("both"))
+	require.Empty(t, d.states("out"))
+	d.does("2", "go", "out")
+	d.after(time.Hour)
+	require.Equal(t, []string{"sms hello both", "sms hello out"}, slices.Sorted(slices.Values(d.sent)))
+}
+
 func TestRestrictedCustomersGetNothing(t *testing.T) {
 	ctx := context.Background()
 	d := newDesk(t, nil, simple("j"))
