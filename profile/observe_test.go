@@ -115,13 +115,24 @@ func TestBadEventsLeaveNoTrace(t *testing.T) {
 		change func(*profile.Event)
 		want   error
 	}{
-		"no ID":             {func(e *profile.Event) { e.ID = "" }, profile.ErrInvalidEvent},
-		"long ID":           {func(e *profile.Event) { e.ID = long }, profile.ErrInvalidEvent},
-		"NUL in ID":         {func(e *profile.Event) { e.ID = "a\x00" }, profile.ErrInvalidEvent},
-		"no time":           {func(e *profile.Event) { e.Time = time.Time{} }, profile.ErrInvalidEvent},
-		"year 0":            {func(e *profile.Event) { e.Time = time.Date(0, 5, 1, 0, 0, 0, 0, time.UTC) }, profile.ErrInvalidEvent},
-		"year 10000":        {func(e *profile.Event) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, profile.ErrInvalidEvent},
-		"future":            {func(e *profile.Event) { e.Time = day(22) }, profile.ErrInvalidEvent},
+		"no ID":                       {func(e *profile.Event) { e.ID = "" }, profile.ErrInvalidEvent},
+		"long ID":                     {func(e *profile.Event) { e.ID = long }, profile.ErrInvalidEvent},
+		"NUL in ID":                   {func(e *profile.Event) { e.ID = "a\x00" }, profile.ErrInvalidEvent},
+		"no time":                     {func(e *profile.Event) { e.Time = time.Time{} }, profile.ErrInvalidEvent},
+		"year 0":                      {func(e *profile.Event) { e.Time = time.Date(0, 5, 1, 0, 0, 0, 0, time.UTC) }, profile.ErrInvalidEvent},
+		"year 10000":                  {func(e *profile.Event) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, profile.ErrInvalidEvent},
+		"future":                      {func(e *profile.Event) { e.Time = day(22) }, profile.ErrInvalidEvent},
+		"a microsecond over MaxAhead": {func(e *profile.Event) { e.Time = day(21).Add(time.Microsecond) }, profile.ErrInvalidEvent},
+		"before year 1":               {func(e *profile.Event) { e.Time = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC) }, profile.ErrInvalidEvent},
+		"bad UTF-8 in ID":             {func(e *profile.Event) { e.ID = "a\xff" }, profile.ErrInvalidEvent},
+		"bad UTF-8 in a trait":        {func(e *profile.Event) { e.Traits = profile.Values{"a": profile.Text("\xff")} }, profile.ErrInvalidEvent},
+		"a trait of year 0": {func(e *profile.Event) {
+			e.Traits = profile.Values{"a": profile.Time(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC))}
+		}, profile.ErrInvalidEvent},
+		"only control characters": {func(e *profile.Event) {
+			e.Identifiers = []profile.Identifier{device("a\tb"), device("\u200b"), device("\x7f")}
+		}, profile.ErrNoIdentifier},
+		"only empty":        {func(e *profile.Event) { e.Identifiers = []profile.Identifier{device(""), device(" "), {}} }, profile.ErrNoIdentifier},
 		"long name":         {func(e *profile.Event) { e.Name = long }, profile.ErrInvalidEvent},
 		"bad UTF-8":         {func(e *profile.Event) { e.Source = "\xff" }, profile.ErrInvalidEvent},
 		"unknown mode":      {func(e *profile.Event) { e.Mode = 9 }, profile.ErrInvalidEvent},

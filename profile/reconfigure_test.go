@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -341,6 +342,55 @@ func TestReconfigureKeepsDecisions(t *testing.T) {
 			require.EqualValues(t, changes, c.Seq)
 		}
 		require.NoError(t, d.Relink(ctx, unlinked.Evidence, decided))
+	}
+}
+
+// Writers and readers go on while the rules change, and nothing is lost.
+func TestRulesChangeUnderWriters(t *testing.T) {
+	for name, store := range map[string]profile.Store{"memory": nil, "store": profile.NewMemoryStore()} {
+		t.Run(name, func(t *testing.T) {
+			d, err := profile.New(profile.Config{Store: store})
+			require.NoError(t, err)
+			const writers, each = 4, 40
+			var group sync.WaitGroup
+			for w := range writers {
+				group.Go(func() {
+					for i := range each {
+						e := event(fmt.Sprint(w, "-", i), day(1+i%20), device(fmt.Sprint(i%9)), phone(fmt.Sprintf("139%08d", i%7)))
+						if _, err := d.Observe(t.Context(), e); err != nil {
+							t.Error(err)
+						}
+						_, err := d.Lookup(t.Context(), device(fmt.Sprint(i%9)))
+						if err != nil && !errors.Is(err, profile.ErrNotFound) {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			rules := d.Rules()
+			for round := range 6 {
+				for i := range rules.Kinds {
+					if rules.Kinds[i].Name == "device" {
+						rules.Kinds[i].Limit = round % 3
+					}
+				}
+				if _, err := d.Reconfigure(t.Context(), rules); err != nil {
+					t.Error(err)
+				}
+			}
+			group.Wait()
+			fresh := open(t, profile.Config{Kinds: rules.Kinds})
+			var events []profile.Event
+			for w := range writers {
+				for i := range each {
+					e, _, err := d.Event(t.Context(), fmt.Sprint(w, "-", i))
+					require.NoError(t, err)
+					observe(t, fresh, e)
+					events = append(events, e)
+				}
+			}
+			require.Equal(t, partition(t, fresh, events), partition(t, d, events))
+		})
 	}
 }
 
