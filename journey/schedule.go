@@ -208,6 +208,23 @@ func (d *Definition) tick(s *scheduleSpec, id profile.ID, at time.Time) Input {
 	}
 }
 
+// tickAll takes the ticks of members, gathered in a commit.
+func (e *Engine) tickAll(ctx context.Context, lot []Input) error {
+	if err := e.refresh(ctx); err != nil {
+		return err
+	}
+	receipts := make([]Receipt, len(lot))
+	if err := e.ingestWindow(ctx, lot, receipts, func(*Input) error { return nil }); err != nil {
+		return err
+	}
+	for _, r := range receipts {
+		if r.Err != nil {
+			return r.Err
+		}
+	}
+	return nil
+}
+
 // tick gives every member of a schedule's audience its input, for each time at
 // which the schedule has come round, and arms it anew. The inputs have IDs of
 // their own, so that what breaks off is simply done again.
@@ -232,13 +249,20 @@ func (e *Engine) tick(ctx context.Context, row *InstanceRow, now time.Time) erro
 		return fmt.Errorf("%w: members of %q", ErrUnbound, s.Audience)
 	}
 	for !in.Due.IsZero() && !in.Due.After(now) {
+		var lot []Input
 		for id, err := range list(ctx, in.Due) {
 			if err != nil {
 				return fmt.Errorf("journey: members of %q: %w", s.Audience, err)
 			}
-			if _, err := e.ingest(ctx, d.tick(s, id, in.Due), ""); err != nil {
-				return err
+			if lot = append(lot, d.tick(s, id, in.Due)); len(lot) == e.cfg.Gather {
+				if err := e.tickAll(ctx, lot); err != nil {
+					return err
+				}
+				lot = lot[:0]
 			}
+		}
+		if err := e.tickAll(ctx, lot); err != nil {
+			return err
 		}
 		in.EnteredAt = in.Due
 		in.Due, _ = s.When.next(in.Due, d.zone, e.cfg.Calendars)
