@@ -546,6 +546,7 @@ func (s *session) batch() Batch {
 			b.Anchors = append(b.Anchors, g.anchorRow(was.Anchor), g.anchorRow(now))
 		}
 	}
+	b.Anchors = append(b.Anchors, s.passing(b.Anchors)...)
 	for n := range g.nodes.all() {
 		if n.stub {
 			continue
@@ -581,6 +582,8 @@ func (s *session) batch() Batch {
 		id := rec.id
 		was, loaded := s.events[id]
 		switch {
+		case !loaded && rec.evidence == nil: // it came and went
+			b.Events = append(b.Events, EventRow{Event: Event{ID: id}, Retracted: true})
 		case !loaded:
 			b.Events = append(b.Events, EventRow{Event: g.eventOf(rec), Evidence: rec.evidence.key})
 		case rec.evidence == nil && !was.Retracted:
@@ -599,6 +602,21 @@ func (s *session) batch() Batch {
 	}
 	b.sort()
 	return b
+}
+
+// passing are the rows of IDs that came and went, so that they are known to be gone.
+func (s *session) passing(told []AnchorRow) []AnchorRow {
+	known := map[ID]bool{}
+	for _, row := range told {
+		known[row.ID] = true
+	}
+	var out []AnchorRow
+	for id, e := range s.graph.anchors {
+		if _, loaded := s.anchors[id]; e == nil && !loaded && !known[id] {
+			out = append(out, AnchorRow{ID: id})
+		}
+	}
+	return out
 }
 
 // anchorRow says which evidence answers to an ID.

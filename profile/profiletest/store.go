@@ -39,6 +39,7 @@ func TestStore(t *testing.T, open func(testing.TB) profile.Store) {
 		{"a canceled context leaves nothing", canceled},
 		{"one writer of many wins", race},
 		{"a directory on the Store is one in memory", directory},
+		{"what is over goes, and what is exported is one in memory", retention},
 		{"several directories share the Store", shared},
 		{"other rules over the Store are other rules in memory", reconfigured},
 	} {
