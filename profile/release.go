@@ -197,6 +197,9 @@ func (g *graph) reassign(e *evidence, before name, base *node, now int64) {
 		for _, nm := range names {
 			g.ask(nm)
 		}
+		if g.missing.any() {
+			return
+		}
 		to = g.newEvidence(&p)
 		g.arrive(to, now, Live)
 	case !g.complete(to):
@@ -204,6 +207,7 @@ func (g *graph) reassign(e *evidence, before name, base *node, now int64) {
 	case p.at < to.first:
 		g.advance(to, p.at, now, Live)
 	}
+	g.wholly(to.home)
 	if g.missing.any() {
 		return
 	}
