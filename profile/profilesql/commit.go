@@ -22,6 +22,7 @@ type (
 		Consents   []profile.ConsentRow  `json:"consents,omitempty"`
 		Relations  []profile.RelationRow `json:"relations,omitempty"`
 		Refused    []profile.RefusedRow  `json:"refused,omitempty"`
+		Formers    []profile.ID          `json:"formers,omitempty"`
 		Unlinked   *profile.Decision     `json:"unlinked,omitempty"`
 		Restricted *profile.Decision     `json:"restricted,omitempty"`
 	}
@@ -119,7 +120,7 @@ func (s *Store) parts(b *profile.Batch) ([]sqlkit.Part, error) {
 	var held, unheld [][]any
 	for i := range b.Evidence {
 		r := &b.Evidence[i]
-		doc, err := encode(evidenceRecord{r.Links, r.Holds, r.Traits, r.Consents, r.Relations, r.Refused, r.Unlinked, r.Restricted})
+		doc, err := encode(evidenceRecord{r.Links, r.Holds, r.Traits, r.Consents, r.Relations, r.Refused, r.Formers, r.Unlinked, r.Restricted})
 		if err != nil {
 			return nil, err
 		}

@@ -217,7 +217,7 @@ func (l *loaded) scan(r *sql.Rows) error {
 			Key: k, Version: uint64(version), Links: rec.Links, Holds: rec.Holds, Profile: profile.ID(owner.String),
 			Anchor: profile.ID(k2.String), Arrival: uint64(n1), First: t1.Time, Last: t2.Time, Events: int(n2),
 			Traits: rec.Traits, Consents: rec.Consents, Relations: rec.Relations, Refused: rec.Refused,
-			Unlinked: rec.Unlinked, Restricted: rec.Restricted,
+			Formers: rec.Formers, Unlinked: rec.Unlinked, Restricted: rec.Restricted,
 		})
 	case names:
 		var rec identifierRecord

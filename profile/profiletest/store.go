@@ -39,7 +39,9 @@ func TestStore(t *testing.T, open func(testing.TB) profile.Store) {
 		{"a canceled context leaves nothing", canceled},
 		{"one writer of many wins", race},
 		{"a directory on the Store is one in memory", directory},
-		{"what is over goes, and what is exported is one in memory", retention},
+		{"what is over goes, and what is exported is one in memory", retention(8)},
+		{"a release joins a profile that is there", retention(126)},
+		{"a release joins a profile and says all of it", retention(146)},
 		{"several directories share the Store", shared},
 		{"other rules over the Store are other rules in memory", reconfigured},
 	} {
