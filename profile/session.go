@@ -344,8 +344,11 @@ func (s *session) node(nm name, row NameRow) {
 	if !row.Since.IsZero() {
 		n.since = row.Since.UnixMicro()
 	}
-	for _, at := range row.Releases {
-		n.more().releases = append(n.more().releases, at.UnixMicro())
+	if len(row.Releases) > 0 {
+		n.more().releases = nil // a row may come twice
+		for _, at := range row.Releases {
+			n.extra.releases = append(n.extra.releases, at.UnixMicro())
+		}
 	}
 	for _, t := range row.Ties {
 		other, ok := s.name(t.Other)
