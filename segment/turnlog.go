@@ -117,6 +117,7 @@ func (l *turnLog) forget(d uint32) {
 
 // membersAt takes what changed after an instant out of the members of now.
 func (l *turnLog) membersAt(now *set, at int64) *set {
+	l.chain() // which others beside this may be at
 	changed := &bitmap{}
 	was := &bitmap{}
 	for _, piece := range l.pieces {
