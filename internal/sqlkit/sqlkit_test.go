@@ -1,8 +1,12 @@
 package sqlkit_test
 
 import (
+	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -81,4 +85,25 @@ func TestErrorsAreToldApartWithoutTheDriver(t *testing.T) {
 	}
 	require.False(t, sqlkit.Retryable(nil))
 	require.False(t, sqlkit.IsUnique(nil))
+}
+
+func TestLostConnectionsAreToldApart(t *testing.T) {
+	for _, err := range []error{driver.ErrBadConn, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, &net.OpError{Op: "dial", Err: io.EOF}, state("08006"), state("57P01")} {
+		require.True(t, sqlkit.Lost(fmt.Errorf("wrapped: %w", err)), err)
+		require.False(t, sqlkit.Retryable(err), err)
+	}
+	require.False(t, sqlkit.Lost(nil))
+	for _, err := range []error{context.Canceled, context.DeadlineExceeded, state("23505"), state("53100"), errors.New("no")} {
+		require.False(t, sqlkit.Lost(err), err)
+	}
+}
+
+func TestTablesOfTexts(t *testing.T) {
+	rows := [][]string{{"a", `b"`}, {"c", ""}}
+	require.Equal(t, "SELECT * FROM unnest($3::text[], $4::text[])", sqlkit.Postgres.Rows(3, 2))
+	require.Equal(t, []any{`{"a","c"}`, `{"b\"",""}`}, sqlkit.Postgres.Table(rows))
+	require.Equal(t, "SELECT value ->> 0, value ->> 1 FROM json_each($3)", sqlkit.SQLite.Rows(3, 2))
+	require.Equal(t, []any{`[["a","b\""],["c",""]]`}, sqlkit.SQLite.Table(rows))
+	require.Equal(t, "SELECT unnest($1::text[])", sqlkit.Postgres.Values(1))
+	require.Equal(t, "SELECT value FROM json_each($1)", sqlkit.SQLite.Values(1))
 }
