@@ -240,10 +240,10 @@ func BenchmarkMegaProfile(b *testing.B) {
 		event func(i int, start time.Time) (profile.Identifier, time.Time)
 	}{
 		{"known", func(i int, start time.Time) (profile.Identifier, time.Time) {
-			return profile.Identifier{Kind: "device", Value: strconv.Itoa(i % n)}, start.Add(time.Duration(n+i) * time.Minute)
+			return profile.Identifier{Kind: "device", Value: strconv.Itoa(i % n)}, start.Add(n*time.Minute + time.Duration(i)*time.Millisecond)
 		}},
 		{"another", func(i int, start time.Time) (profile.Identifier, time.Time) {
-			return profile.Identifier{Kind: "device", Value: strconv.Itoa(n + i)}, start.Add(time.Duration(n+i) * time.Minute)
+			return profile.Identifier{Kind: "device", Value: strconv.Itoa(n + i)}, start.Add(n*time.Minute + time.Duration(i)*time.Millisecond)
 		}},
 		{"late", func(i int, start time.Time) (profile.Identifier, time.Time) {
 			return profile.Identifier{Kind: "device", Value: strconv.Itoa(n + i)}, start.Add(time.Duration(-i-1) * time.Minute)
