@@ -200,9 +200,10 @@ func (r Retained) String() string {
 }
 
 // Retain frees what is over at now by Config.Retention. It changes no answer
-// as of now or later: the feed tells of visitors who are gone as of people
-// erased ([Erased]), so that other packages let go of them too, and of nothing
-// else. Each profile is a commit of its own, so that it may be stopped and run
+// as of now or later, but one: a link that was refused because of a visitor's
+// identifiers is decided anew without them. The feed tells of visitors who are
+// gone as of people erased ([Erased]), so that other packages let go of them
+// too, and of what joins. Each profile is a commit of its own, so that it may be stopped and run
 // again at any time. Call it while no history is being loaded: what it removed
 // does not join what a backfill brings later.
 //
