@@ -87,13 +87,18 @@ func TestErrorsAreToldApartWithoutTheDriver(t *testing.T) {
 	require.False(t, sqlkit.IsUnique(nil))
 }
 
+type unsent bool
+
+func (u unsent) Error() string     { return "conn closed" }
+func (u unsent) SafeToRetry() bool { return bool(u) }
+
 func TestLostConnectionsAreToldApart(t *testing.T) {
-	for _, err := range []error{driver.ErrBadConn, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, &net.OpError{Op: "dial", Err: io.EOF}, state("08006"), state("57P01")} {
+	for _, err := range []error{driver.ErrBadConn, io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, &net.OpError{Op: "dial", Err: io.EOF}, state("08006"), state("57P01"), unsent(true)} {
 		require.True(t, sqlkit.Lost(fmt.Errorf("wrapped: %w", err)), err)
 		require.False(t, sqlkit.Retryable(err), err)
 	}
 	require.False(t, sqlkit.Lost(nil))
-	for _, err := range []error{context.Canceled, context.DeadlineExceeded, state("23505"), state("53100"), errors.New("no")} {
+	for _, err := range []error{context.Canceled, context.DeadlineExceeded, state("23505"), state("53100"), unsent(false), errors.New("no")} {
 		require.False(t, sqlkit.Lost(err), err)
 	}
 }

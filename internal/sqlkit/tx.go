@@ -170,6 +170,11 @@ func Lost(err error) bool {
 		s := state.SQLState()
 		return strings.HasPrefix(s, "08") || s == "57P01" || s == "57P02" || s == "57P03"
 	}
+	// A driver that noticed the loss before it sent anything says so.
+	var unsent interface{ SafeToRetry() bool }
+	if errors.As(err, &unsent) && unsent.SafeToRetry() {
+		return true
+	}
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.As(err, new(net.Error))
 }
@@ -190,8 +195,14 @@ func IsUnique(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed")
 }
 
-// Scan reads all rows of a query and closes them before it returns.
+// Scan reads all rows of a query and closes them before it returns. Where the
+// context has ended, the error says so, whatever the driver calls it.
 func Scan(ctx context.Context, ex Executor, row func(*sql.Rows) error, query string, args ...any) (err error) {
+	defer func() {
+		if cause := ctx.Err(); err != nil && cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+	}()
 	rows, err := ex.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err

@@ -224,9 +224,12 @@ var (
 )
 
 // fullScans are the lines of a plan that read a table whole. To read the first
-// rows in the order of an index is none.
+// rows in the order of an index is none. PostgreSQL joins the rows that a
+// statement writes with an empty table in any order, so there only reads are
+// held to the conditions of their indexes.
 func fullScans(d sqlkit.Dialect, text string, plan []string, tables map[string]bool) (out []string) {
 	limited := strings.Contains(text, " LIMIT ")
+	writes := strings.Contains(text, "UPDATE ") || strings.Contains(text, "DELETE FROM ")
 	for i, line := range plan {
 		if d == sqlkit.Postgres {
 			if m := seqScan.FindStringSubmatch(line); m != nil && tables[m[1]] {
@@ -235,7 +238,7 @@ func fullScans(d sqlkit.Dialect, text string, plan []string, tables map[string]b
 			m := indexScan.FindStringSubmatch(line)
 			bounded := i+1 < len(plan) && strings.Contains(plan[i+1], "Index Cond") || i > 0 && strings.Contains(plan[i-1], "Limit")
 			filtered := i+1 < len(plan) && strings.Contains(plan[i+1], "Filter:")
-			if m != nil && tables[m[1]] && !bounded && (!limited || filtered) {
+			if m != nil && tables[m[1]] && !bounded && !writes && (!limited || filtered) {
 				out = append(out, line)
 			}
 			continue
