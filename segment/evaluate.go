@@ -72,7 +72,7 @@ func (l *leaf) eval(s facts, t int64) (holds bool, until int64) {
 		for i := range l.needs {
 			r.funcSegment(i)
 		}
-		return n.fn.call(Customer{id: s.key(), fn: n.fn, read: r}), r.until
+		return n.fn.call(Customer{&customer{fn: n.fn, read: r}}), r.until
 	}
 	return false, never
 }
@@ -131,6 +131,8 @@ type factReader struct {
 	t     int64
 	until int64
 }
+
+func (r *factReader) key() profile.ID { return r.facts.key() }
 
 func (r *factReader) funcAttr(i int) profile.Value {
 	return r.facts.attr(r.leaf.node.fn.attrs[i])

@@ -10,8 +10,7 @@ import (
 )
 
 // traffic is an engine by dense number, without a history, and events for it: of
-// a name, by random customers, one a customer in 90
-// days unless it is busier, at whole seconds.
+// a name, by random customers, two a customer in 90 days, at whole seconds.
 type traffic struct {
 	e     *Engine
 	batch []dense

@@ -157,7 +157,7 @@ func (l *leaf) explain(s facts, t int64, out *Clause) {
 			out.Text += ", wanted: " + n.relation.String()
 		}
 	case nodeFunc:
-		n.fn.call(Customer{id: s.key(), fn: n.fn, read: &factReader{facts: s, leaf: l, t: t}, note: &out.Read})
+		n.fn.call(Customer{&customer{fn: n.fn, read: &factReader{facts: s, leaf: l, t: t}, note: &out.Read}})
 		out.Text = n.text() + " says " + map[bool]string{true: "yes", false: "no"}[out.Holds]
 		var read []string
 		for _, r := range out.Read {

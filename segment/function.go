@@ -68,11 +68,18 @@ func (f *goFunc) check(path string) error {
 
 // Customer is what a function of the caller's sees of one customer at one
 // instant. It must not be kept after the call.
-type Customer struct {
-	id   profile.ID
+type Customer struct{ c *customer }
+
+// customer is what stands behind a Customer. Who asks about many sets up one
+// for all of them, and changes the number.
+type customer struct {
 	fn   *goFunc
 	read customerReader
 	note *[]Reading // what is read, where somebody wants to know
+	// lanes are the declared attributes by position, where many are asked
+	// about; d is then the customer's number.
+	lanes []attrLanes
+	d     uint32
 }
 
 // Reading is something that a function read of a customer.
@@ -87,9 +94,9 @@ type Reading struct {
 }
 
 func (c Customer) noted(name string, v profile.Value, declared bool) profile.Value {
-	if c.note != nil {
-		if r := (Reading{name, v, !declared}); !slices.Contains(*c.note, r) {
-			*c.note = append(*c.note, r)
+	if note := c.c.note; note != nil {
+		if r := (Reading{name, v, !declared}); !slices.Contains(*note, r) {
+			*note = append(*note, r)
 		}
 	}
 	return v
@@ -97,19 +104,24 @@ func (c Customer) noted(name string, v profile.Value, declared bool) profile.Val
 
 // customerReader gives the declared dependencies by their position.
 type customerReader interface {
+	key() profile.ID
 	funcAttr(i int) profile.Value
 	funcMeasure(i int) profile.Value
 	funcSegment(i int) bool
 }
 
 // ID is the customer's key.
-func (c Customer) ID() profile.ID { return c.id }
+func (c Customer) ID() profile.ID { return c.c.read.key() }
 
 // Attr is a declared attribute, the zero Value where it is missing.
 func (c Customer) Attr(name string) profile.Value {
-	for i, a := range c.fn.attrs {
-		if a == name {
-			return c.noted(name, c.read.funcAttr(i), true)
+	for i, a := range c.c.fn.attrs {
+		switch {
+		case a != name:
+		case i < len(c.c.lanes):
+			return c.c.lanes[i].get(c.c.d)
+		default:
+			return c.noted(name, c.c.read.funcAttr(i), true)
 		}
 	}
 	return c.noted(name, profile.Value{}, false)
@@ -118,9 +130,9 @@ func (c Customer) Attr(name string) profile.Value {
 // Measure is a declared measure. One that is of nothing is the zero Value,
 // except that counts and sums are 0.
 func (c Customer) Measure(name string) profile.Value {
-	for i, m := range c.fn.measures {
+	for i, m := range c.c.fn.measures {
 		if m == name {
-			return c.noted(name, c.read.funcMeasure(i), true)
+			return c.noted(name, c.c.read.funcMeasure(i), true)
 		}
 	}
 	return c.noted(name, profile.Value{}, false)
@@ -128,9 +140,9 @@ func (c Customer) Measure(name string) profile.Value {
 
 // In reports whether the customer is in a declared segment.
 func (c Customer) In(segment string) bool {
-	for i, s := range c.fn.deps.Segments {
+	for i, s := range c.c.fn.deps.Segments {
 		if s == segment {
-			in := c.read.funcSegment(i)
+			in := c.c.read.funcSegment(i)
 			c.noted(segment, profile.Flag(in), true)
 			return in
 		}

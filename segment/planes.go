@@ -54,9 +54,77 @@ func (c *planeChunk) get(at uint32) (int64, bool) {
 	return c.base + int64(offset), true
 }
 
+// group reads the numbers of 64 neighbors at once; where has is 0 there is none.
+func (c *planeChunk) group(group int, out *[64]int64) (has uint64) {
+	has = c.present[group]
+	if has == 0 {
+		return 0
+	}
+	for i := range out {
+		out[i] = c.base
+	}
+	for from := 0; from < c.width; from += 8 {
+		var rows [8]uint64
+		for i := range min(8, c.width-from) {
+			rows[i] = *c.word(group, from+i)
+		}
+		transpose(&rows)
+		for i, row := range rows {
+			lanes := (*[8]int64)(out[8*i:])
+			lanes[0] += int64(row & 0xFF << from)
+			lanes[1] += int64(row >> 8 & 0xFF << from)
+			lanes[2] += int64(row >> 16 & 0xFF << from)
+			lanes[3] += int64(row >> 24 & 0xFF << from)
+			lanes[4] += int64(row >> 32 & 0xFF << from)
+			lanes[5] += int64(row >> 40 & 0xFF << from)
+			lanes[6] += int64(row >> 48 & 0xFF << from)
+			lanes[7] += int64(row >> 56 << from)
+		}
+	}
+	return has
+}
+
+// transpose turns eight rows of 64 bits into 64 columns of eight: a byte each,
+// the first in the lowest of rows[0]. It exchanges blocks of bytes across the
+// rows, then blocks of bits within each.
+func transpose(rows *[8]uint64) {
+	for i := range 4 {
+		t := (rows[i]>>32 ^ rows[i+4]) & (1<<32 - 1)
+		rows[i] ^= t << 32
+		rows[i+4] ^= t
+	}
+	for _, i := range [...]int{0, 1, 4, 5} {
+		t := (rows[i]>>16 ^ rows[i+2]) & 0x0000_FFFF_0000_FFFF
+		rows[i] ^= t << 16
+		rows[i+2] ^= t
+	}
+	for i := 0; i < 8; i += 2 {
+		t := (rows[i]>>8 ^ rows[i+1]) & 0x00FF_00FF_00FF_00FF
+		rows[i] ^= t << 8
+		rows[i+1] ^= t
+	}
+	for i, x := range rows {
+		t := (x ^ x>>7) & 0x00AA_00AA_00AA_00AA
+		x ^= t ^ t<<7
+		t = (x ^ x>>14) & 0x0000_CCCC_0000_CCCC
+		x ^= t ^ t<<14
+		t = (x ^ x>>28) & 0x0000_0000_F0F0_F0F0
+		rows[i] = x ^ t ^ t<<28
+	}
+}
+
 // word is that of a bit of the offsets of a group.
 func (c *planeChunk) word(group, bit int) *uint64 {
 	return &c.words[(group&^3*c.width)+bit*4+group&3]
+}
+
+// group reads the numbers of the 64 neighbors of d at once, and says who has one.
+func (p *planes) group(d uint32, out *[64]int64) (has uint64) {
+	i := int(d >> chunkBits)
+	if i >= len(p.chunks) || p.chunks[i] == nil {
+		return 0
+	}
+	return p.chunks[i].group(int(d%chunkSize/64), out)
 }
 
 // chunk gives the chunk of d to be written, its own copy if a reader has it.

@@ -47,6 +47,17 @@ func TestPlanesCompareLikePlainNumbers(t *testing.T) {
 				require.Equal(t, there, ok, "seed %d", seed)
 				require.Equal(t, w, n, "seed %d", seed)
 			}
+			for d := uint32(0); d < 4*chunkSize; d += 64 {
+				var numbers [64]int64
+				has := p.group(d, &numbers)
+				for i := range uint32(64) {
+					w, there := want[d+i]
+					require.Equal(t, there, has>>i&1 == 1, "seed %d", seed)
+					if there {
+						require.Equal(t, w, numbers[i], "seed %d", seed)
+					}
+				}
+			}
 			for range 30 {
 				lo, hi := number(), number()
 				switch rng.IntN(5) {

@@ -422,6 +422,9 @@ func (a byIndex) String() string {
 type byCustomer struct{ leaf *leaf }
 
 func (a byCustomer) narrow(q *query, i int, w *words) bool {
+	if a.leaf.node.kind == nodeFunc {
+		return a.leaf.narrowByFunction(q, i, w)
+	}
 	o := &one{p: &q.view, t: q.t}
 	some := false
 	for k, x := range w {

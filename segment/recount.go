@@ -80,7 +80,7 @@ func (h *recount) holds(n *node, c clocks, t int64) bool {
 	case nodeRelation:
 		return h.related(n.relation, t)
 	case nodeFunc:
-		return n.fn.call(Customer{id: h.id, fn: n.fn, read: &recountReader{h, n.fn, c, t}})
+		return n.fn.call(Customer{&customer{fn: n.fn, read: &recountReader{h, n.fn, c, t}}})
 	}
 	return false
 }
@@ -184,6 +184,8 @@ type recountReader struct {
 	c  clocks
 	t  int64
 }
+
+func (r *recountReader) key() profile.ID { return r.h.id }
 
 func (r *recountReader) funcAttr(i int) profile.Value {
 	return plainNumber(r.h.traits[r.fn.attrs[i]])
