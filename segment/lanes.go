@@ -27,13 +27,6 @@ const (
 
 // get reads the attribute of a customer.
 func (l *attrLanes) get(d uint32) profile.Value {
-	if l.have == d&^63 && l.whole>>(d&63)&1 == 1 {
-		return profile.Int(l.numbers[d&63])
-	}
-	return l.other(d)
-}
-
-func (l *attrLanes) other(d uint32) profile.Value {
 	switch {
 	case l.col == nil:
 		return profile.Value{}
@@ -45,6 +38,8 @@ func (l *attrLanes) other(d uint32) profile.Value {
 		return l.col.get(d)
 	}
 	switch bit := uint64(1) << (d & 63); {
+	case l.whole&bit != 0:
+		return profile.Int(l.numbers[d&63])
 	case l.decimal&bit != 0:
 		return plainNumber(profile.Dec(l.numbers[d&63], l.col.places))
 	case l.time&bit != 0:
