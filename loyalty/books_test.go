@@ -276,3 +276,18 @@ func TestReinstatedLotsOfSeveralUnitsShowInTheReceipt(t *testing.T) {
 	require.Equal(t, int64(5), r.Balances[0].Usable)
 	require.Equal(t, int64(2), r.Balances[1].Usable)
 }
+
+func TestARetriedAwardWhoseLotAHoldKeptOpenIsTheFirstResult(t *testing.T) {
+	b := newBooks(t)
+	award := loyalty.Earn{
+		Key: "award", Account: "m1", Amount: 30, At: day("2026-01-27"),
+		Expiry: loyalty.Expiry{Kind: loyalty.ExpireDays, N: 15},
+	}
+	first := b.post(award)
+	b.post(loyalty.Hold{Key: "held", Account: "m1", Amount: 7, Until: day("2026-03-01")})
+	b.now = day("2026-02-20")
+	again := b.post(award)
+	require.True(t, again.Replayed)
+	require.Equal(t, first.Transaction, again.Transaction)
+	require.Equal(t, int64(7), b.balance("m1").Held)
+}

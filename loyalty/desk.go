@@ -212,6 +212,10 @@ func (d *desk) decide(c *call) (posting Posting, err error) {
 	if err := c.cmd.decide(d, t); err != nil {
 		return Posting{}, err
 	}
+	if _, asked := d.recorded[c.key]; !asked && d.opensAgain(t) {
+		d.needKey(c.key)
+		return Posting{}, errNeed
+	}
 	if err := d.finish(t); err != nil {
 		return Posting{}, err
 	}
@@ -236,6 +240,14 @@ func (d *desk) settleOnly(id string, upTo time.Time) (Posting, error) {
 	d.settle(s, upTo)
 	d.touch(s)
 	return d.post(nil), nil
+}
+
+// opensAgain reports a transaction that opens a lot that its account has: the
+// key was used before, and what was recorded then is the answer.
+func (d *desk) opensAgain(t *Transaction) bool {
+	return slices.ContainsFunc(t.Opens, func(l Lot) bool {
+		return slices.ContainsFunc(d.touched, func(s *state) bool { return s.ID == l.Account && s.lot(l.ID) != nil })
+	})
 }
 
 // finish gives the transaction its place in the chains and applies it.
