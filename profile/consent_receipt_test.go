@@ -182,3 +182,30 @@ func TestTheReceiptAgreesWithMay(t *testing.T) {
 		}
 	}
 }
+
+// A receipt that was read is written and read again as it is; anything else is
+// refused and changes nothing.
+func FuzzConsentReceipt(f *testing.F) {
+	for _, seed := range []string{
+		`{"format":1}`, `{"format":2}`, `{"format":"1"}`, `{}`, `[]`, `{"format":1,"party_identification":[{"party_id":"lumen"}]}`,
+		`{"format":1,"pii_processing":{"language":"zh-CN","pii_information":["phone"]},"unknown":[{}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var read, again profile.ConsentReceipt
+		if err := json.Unmarshal(b, &read); err != nil {
+			require.Equal(t, profile.ConsentReceipt{}, read)
+			return
+		}
+		if read.Format == 0 {
+			return // null
+		}
+		first, err := json.Marshal(read)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(first, &again))
+		second, err := json.Marshal(again)
+		require.NoError(t, err)
+		require.Equal(t, string(first), string(second))
+	})
+}
