@@ -144,6 +144,14 @@ func (c component) statements(t *testing.T, d sqlkit.Dialect) (db *sql.DB, r *re
 	if c.name == "profile" && d == sqlkit.SQLite {
 		fresh = append(fresh, "DELETE FROM sqlite_sequence")
 	}
+	if d == sqlkit.Postgres {
+		// Counted while they are all but empty, tables would be read whole, and rightly;
+		// uncounted ones are taken to be of some size.
+		for _, table := range c.tables(t, d) {
+			_, err := db.Exec("ALTER TABLE " + table + " SET (autovacuum_enabled = false)")
+			require.NoError(t, err)
+		}
+	}
 	clear(r.args) // the migrations are not what is asked for
 	c.suite(t, through, d, func(t testing.TB) {
 		t.Helper()
