@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"time"
 
 	"github.com/cxkit/cxkit/feedback"
@@ -23,68 +22,66 @@ const (
 	Postgres = sqlkit.Postgres
 )
 
+// Option is an option of [New] and [Files]. There is one: [Prefix].
+type Option = sqlkit.Option
+
+// Prefix puts a prefix before the names of all tables and indexes, so that several
+// installations share a database: "crm_" makes crm_feedback_response, "crm." puts them into
+// PostgreSQL's schema crm, which [Store.Migrate] creates, and "crm.eu_" does both.
+// A name is of 20 lower-case letters, digits and underscores at most.
+func Prefix(prefix string) Option { return sqlkit.Prefix(prefix) }
+
 //go:embed migrations
 var migrations embed.FS
 
-// Files holds the migrations as plain SQL: sqlite/0001_feedback.sql, postgres/0001_feedback.sql.
-func Files() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return migrations
-	}
-	return files
-}
+var component = sqlkit.Component{Name: "feedback", Embedded: migrations, Lock: `DELETE FROM feedback_contact WHERE id = ''`}
+
+// Files holds the migrations as plain SQL, <dialect>/0001_feedback.sql and so on, for
+// who applies them with a tool of their own instead of [Store.Migrate]; such a tool
+// creates the schema of a prefix itself.
+func Files(options ...Option) fs.FS { return component.Files(options) }
 
 // base is a database, or a caller's transaction in it.
 type base struct {
-	db    *sql.DB
-	d     sqlkit.Dialect
-	bound *bound // nil outside of a caller's transaction
+	d     Dialect
+	pool  *sqlkit.Pool
+	bound *sqlkit.Bound // nil outside of a caller's transaction
 	// conflict is the error of the package whose store it is.
 	conflict error
 }
 
-// bound is a caller's transaction. After the first failure every further use
-// fails with it: a batch may be half written, and only the rollback undoes that.
-type bound struct {
-	tx     *sql.Tx
-	mu     sync.Mutex
-	failed error
-}
-
 func (b base) within(tx *sql.Tx) base {
-	b.bound = &bound{tx: tx}
+	b.bound = b.pool.Bind(tx)
 	return b
 }
 
-func (b base) run(ctx context.Context, run func(context.Context, sqlkit.Dialect, *sql.DB, func(sqlkit.Executor) error) error, f func(sqlkit.Executor) error) error {
-	if b.bound == nil {
-		return b.wrap(run(ctx, b.d, b.db, f))
+// inside names an error that the caller's transaction ends with.
+func (b base) inside(err error) error {
+	if sqlkit.Retryable(err) {
+		err = fmt.Errorf("%w: %w", b.conflict, err)
 	}
-	b.bound.mu.Lock()
-	defer b.bound.mu.Unlock()
-	if b.bound.failed == nil {
-		err := f(b.bound.tx)
-		if sqlkit.Retryable(err) {
-			err = fmt.Errorf("%w: %w", b.conflict, err)
-		}
-		b.bound.failed = b.wrap(err)
-	}
-	return b.bound.failed
+	return b.wrap(err)
 }
 
 func (b base) read(ctx context.Context, f func(sqlkit.Executor) error) error {
-	return b.run(ctx, sqlkit.Read, f)
+	if b.bound != nil {
+		return b.bound.Run(f, b.inside)
+	}
+	return b.wrap(b.pool.Read(ctx, f))
 }
 
 // write runs deletions and puts; one that is not at its version is a conflict.
 func (b base) write(ctx context.Context, parts []sqlkit.Part, remove func(sqlkit.Executor) error) error {
-	return b.run(ctx, sqlkit.Write, func(ex sqlkit.Executor) error {
+	all := func(ex sqlkit.Executor) error {
 		if err := remove(ex); err != nil {
 			return err
 		}
 		return sqlkit.Exec(ctx, b.d, ex, parts)
-	})
+	}
+	if b.bound != nil {
+		return b.bound.Run(all, b.inside)
+	}
+	return b.wrap(b.pool.Write(ctx, all))
 }
 
 func (b base) wrap(err error) error {
@@ -104,24 +101,17 @@ type Store struct{ base }
 var _ feedback.Store = (*Store)(nil)
 
 // New makes a store on a database that the caller opened and closes.
-func New(db *sql.DB, dialect Dialect) (*Store, error) {
-	if db == nil {
-		return nil, fmt.Errorf("feedbacksql: %w: no database", feedback.ErrInvalid)
-	}
-	if err := dialect.Check(); err != nil {
+func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
+	pool, err := component.Open(db, dialect, options)
+	if err != nil {
 		return nil, fmt.Errorf("feedbacksql: %w: %w", feedback.ErrInvalid, err)
 	}
-	return &Store{base{db: db, d: dialect, conflict: feedback.ErrConflict}}, nil
+	return &Store{base{d: dialect, pool: pool, conflict: feedback.ErrConflict}}, nil
 }
 
 // Migrate creates or updates the tables of both stores. Any number of processes
 // may call it at once.
-func (s *Store) Migrate(ctx context.Context) error {
-	if err := sqlkit.Migrate(ctx, s.d, s.db, "feedback", Files()); err != nil {
-		return fmt.Errorf("feedbacksql: %w", err)
-	}
-	return nil
-}
+func (s *Store) Migrate(ctx context.Context) error { return s.wrap(s.pool.Migrate(ctx)) }
 
 // WithTx is the store inside a transaction of the caller, for
 // [feedback.Collector.WithStore]. Records that it gets by their keys stay locked

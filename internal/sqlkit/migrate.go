@@ -61,6 +61,9 @@ func Migrations(files fs.FS, d Dialect) ([]Migration, error) {
 	return out, nil
 }
 
+// ledgerTable is where applied migrations are noted.
+const ledgerTable = "cxkit_migration"
+
 const createLedger = `CREATE TABLE IF NOT EXISTS cxkit_migration (
 	component  TEXT   NOT NULL,
 	version    BIGINT NOT NULL,
@@ -74,26 +77,19 @@ const createLedger = `CREATE TABLE IF NOT EXISTS cxkit_migration (
 // transaction of its own. Any number of processes may call it at once: who
 // inserts the version's row first applies it, the others wait for that and find it done.
 func Migrate(ctx context.Context, d Dialect, db *sql.DB, component string, files fs.FS) error {
+	return migrate(ctx, d, db, component, files, nil)
+}
+
+func migrate(ctx context.Context, d Dialect, db *sql.DB, component string, files fs.FS, names *names) error {
 	all, err := Migrations(files, d)
 	if err != nil {
 		return err
 	}
-	// Creating the same table twice at once is an error on PostgreSQL even with
-	// IF NOT EXISTS; the loser finds it there the next time.
-	for attempt := 0; ; attempt++ {
-		_, err := db.ExecContext(ctx, createLedger)
-		if err == nil {
-			break
-		}
-		if attempt+1 >= maxAttempts || !IsUnique(err) && !isDuplicateTable(err) && !Retryable(err) {
-			return fmt.Errorf("sqlkit: migrate %s: %w", component, err)
-		}
-		if err := pause(ctx, attempt); err != nil {
-			return err
-		}
+	if err := create(ctx, db, names.of(createLedger)); err != nil {
+		return fmt.Errorf("sqlkit: migrate %s: %w", component, err)
 	}
 	for {
-		applied, err := appliedMigrations(ctx, db, component)
+		applied, err := appliedMigrations(ctx, db, component, names)
 		if err != nil {
 			return fmt.Errorf("sqlkit: migrate %s: %w", component, err)
 		}
@@ -108,39 +104,54 @@ func Migrate(ctx context.Context, d Dialect, db *sql.DB, component string, files
 		if len(applied) == len(all) {
 			return nil
 		}
-		if err := apply(ctx, d, db, component, all[len(applied)]); err != nil && !IsUnique(err) {
+		if err := apply(ctx, d, db, component, all[len(applied)], names); err != nil && !IsUnique(err) {
 			return fmt.Errorf("sqlkit: migrate %s to %d: %w", component, len(applied)+1, err)
 		}
 	}
 }
 
-// isDuplicateTable reports that another process created the table, or the type
-// that goes with it, in the same moment.
-func isDuplicateTable(err error) bool {
-	var state interface{ SQLState() string }
-	return errors.As(err, &state) && (state.SQLState() == "42P07" || state.SQLState() == "42710")
+// create runs a statement that makes what is not there yet. Making the same
+// thing twice at once is an error on PostgreSQL even with IF NOT EXISTS; the loser
+// finds it there the next time.
+func create(ctx context.Context, db *sql.DB, text string) error {
+	for attempt := 0; ; attempt++ {
+		_, err := db.ExecContext(ctx, text)
+		if err == nil || attempt+1 >= maxAttempts || !IsUnique(err) && !isDuplicate(err) && !Retryable(err) {
+			return err
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
 }
 
-func appliedMigrations(ctx context.Context, db *sql.DB, component string) ([]string, error) {
+// isDuplicate reports that another process created the schema, the table, or the
+// type that goes with it, in the same moment.
+func isDuplicate(err error) bool {
+	var state interface{ SQLState() string }
+	return errors.As(err, &state) && (state.SQLState() == "42P06" || state.SQLState() == "42P07" || state.SQLState() == "42710")
+}
+
+func appliedMigrations(ctx context.Context, db *sql.DB, component string, names *names) ([]string, error) {
 	var sums []string
 	err := Scan(ctx, db, func(r *sql.Rows) error {
 		var sum string
 		err := r.Scan(&sum)
 		sums = append(sums, sum)
 		return err
-	}, `SELECT checksum FROM cxkit_migration WHERE component = $1 ORDER BY version`, component)
+	}, names.of(`SELECT checksum FROM cxkit_migration WHERE component = $1 ORDER BY version`), component)
 	return sums, err
 }
 
-func apply(ctx context.Context, d Dialect, db *sql.DB, component string, m Migration) error {
+func apply(ctx context.Context, d Dialect, db *sql.DB, component string, m Migration, names *names) error {
 	return Write(ctx, d, db, func(ex Executor) error {
-		_, err := ex.ExecContext(ctx, `INSERT INTO cxkit_migration (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)`,
+		_, err := ex.ExecContext(ctx, names.of(`INSERT INTO cxkit_migration (component, version, name, checksum, applied_at) VALUES ($1, $2, $3, $4, $5)`),
 			component, int64(m.Version), m.Name, m.checksum(), time.Now().UTC().Format(time.RFC3339))
 		if err != nil {
 			return err
 		}
 		for _, statement := range Statements(m.SQL) {
-			if _, err := ex.ExecContext(ctx, statement); err != nil {
+			if _, err := ex.ExecContext(ctx, names.of(statement)); err != nil {
 				return fmt.Errorf("%s: %w", firstLine(statement), err)
 			}
 		}

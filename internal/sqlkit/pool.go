@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -14,30 +16,37 @@ import (
 // PostgreSQL the drivers keep prepared statements themselves. It is safe for
 // concurrent use.
 type Pool struct {
-	db   *sql.DB
-	d    Dialect
-	lock string
+	db        *sql.DB
+	d         Dialect
+	component Component
+	prefix    prefixed
+	names     *names // nil without a prefix
 
 	mu       sync.RWMutex
 	prepared map[string]*sql.Stmt
+	wanted   map[string]bool // seen in transactions of the caller
 }
 
-// NewPool makes a pool on a database of the caller's. lock is a statement that
-// writes nothing but takes SQLite's write lock, such as a DELETE that finds no
-// row; it runs first in every [Pool.Write]. It may be empty where every
-// [Pool.Write] begins with a statement that writes.
-func NewPool(db *sql.DB, d Dialect, lock string) *Pool {
-	return &Pool{db: db, d: d, lock: lock, prepared: map[string]*sql.Stmt{}}
-}
+// Executor runs statements outside of transactions, none of them twice.
+func (p *Pool) Executor() Executor { return p.over(p.db) }
 
 // Write runs f in a transaction that may write, and again where the engine
-// asks for that, as the function [Write] does.
+// asks for that, as the function [Write] does. On SQLite the component's lock
+// comes first.
 func (p *Pool) Write(ctx context.Context, f func(Executor) error) error {
+	return p.write(ctx, p.component.Lock, f)
+}
+
+// Add is Write for an f that begins with a statement that writes, and so needs
+// no lock before it.
+func (p *Pool) Add(ctx context.Context, f func(Executor) error) error { return p.write(ctx, "", f) }
+
+func (p *Pool) write(ctx context.Context, lock string, f func(Executor) error) error {
 	if p.d != SQLite {
-		return Write(ctx, p.d, p.db, f)
+		return Write(ctx, p.d, p.db, p.named(f))
 	}
 	for attempt := 0; ; attempt++ {
-		err := p.once(ctx, f)
+		err := p.once(ctx, lock, f)
 		if err == nil || attempt+1 >= maxAttempts || !again(err) || errors.As(err, new(*CommitError)) {
 			return err
 		}
@@ -45,6 +54,12 @@ func (p *Pool) Write(ctx context.Context, f func(Executor) error) error {
 			return err
 		}
 	}
+}
+
+// Read runs f in a read-only transaction that sees one moment, as the function
+// [Read] does.
+func (p *Pool) Read(ctx context.Context, f func(Executor) error) error {
+	return Read(ctx, p.d, p.db, p.named(f))
 }
 
 // Do runs f outside of a transaction: each of its statements is one. It runs
@@ -58,7 +73,7 @@ func (p *Pool) Do(ctx context.Context, f func(Executor) error) error {
 			err = f(&t)
 			p.prepare(ctx, t.missing)
 		} else {
-			err = f(p.db)
+			err = f(p.over(p.db))
 		}
 		if err == nil || attempt+1 >= maxAttempts || !again(err) {
 			return err
@@ -69,22 +84,13 @@ func (p *Pool) Do(ctx context.Context, f func(Executor) error) error {
 	}
 }
 
-// Within runs statements in a transaction of the caller's. On SQLite it
-// prepares each once.
-func (p *Pool) Within(tx *sql.Tx) Executor {
-	if p.d != SQLite {
-		return tx
-	}
-	return &session{pool: p, tx: tx, within: map[string]*sql.Stmt{}, keep: true}
-}
-
-func (p *Pool) once(ctx context.Context, f func(Executor) error) error {
+func (p *Pool) once(ctx context.Context, lock string, f func(Executor) error) error {
 	conn, err := p.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	t := session{pool: p}
-	err = p.in(ctx, conn, &t, f)
+	err = p.in(ctx, conn, &t, lock, f)
 	if closed := conn.Close(); err == nil && closed != nil && !errors.Is(closed, sql.ErrConnDone) {
 		err = closed
 	}
@@ -96,14 +102,14 @@ func (p *Pool) once(ctx context.Context, f func(Executor) error) error {
 
 // in runs a transaction of its own on a connection. Statements do not see the
 // context's end, which would cost a goroutine each; it is asked between them.
-func (p *Pool) in(ctx context.Context, conn *sql.Conn, t *session, f func(Executor) error) error {
+func (p *Pool) in(ctx context.Context, conn *sql.Conn, t *session, lock string, f func(Executor) error) error {
 	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return err
 	}
 	t.tx, t.within = tx, map[string]*sql.Stmt{}
-	if p.lock != "" {
-		_, err = t.ExecContext(ctx, p.lock)
+	if lock != "" {
+		_, err = t.ExecContext(ctx, lock)
 	}
 	if err == nil {
 		err = f(t)
@@ -133,14 +139,31 @@ func (p *Pool) statement(text string) *sql.Stmt {
 	return p.prepared[text]
 }
 
-// prepare keeps statements for the next time. One that fails to prepare runs
-// as text, and there its error shows.
+// want notes statements of a caller's transaction, which holds a connection that
+// may be the only one: they are prepared when the pool is next free to.
+func (p *Pool) want(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted[text] = true
+}
+
+// prepare keeps statements for the next time, those wanted among them. One that
+// fails to prepare runs as text, and there its error shows.
 func (p *Pool) prepare(ctx context.Context, texts []string) {
+	p.mu.RLock()
+	waiting := len(p.wanted)
+	p.mu.RUnlock()
+	if waiting > 0 {
+		p.mu.Lock()
+		texts = slices.AppendSeq(texts, maps.Keys(p.wanted))
+		clear(p.wanted)
+		p.mu.Unlock()
+	}
 	for _, text := range texts {
 		if p.statement(text) != nil {
 			continue
 		}
-		s, err := p.db.PrepareContext(ctx, text)
+		s, err := p.db.PrepareContext(ctx, p.names.of(text))
 		if err != nil {
 			return
 		}
@@ -162,23 +185,22 @@ type session struct {
 	tx      *sql.Tx
 	within  map[string]*sql.Stmt // statements of the transaction
 	missing []string
-	keep    bool // the transaction is the caller's: what is missing is prepared in it
+	keep    bool // the transaction is the caller's: what is missing is prepared in it, and wanted
 }
 
 func (t *session) statement(text string) *sql.Stmt {
 	if s := t.within[text]; s != nil {
 		return s
 	}
-	if t.keep {
-		s, err := t.tx.PrepareContext(context.Background(), text) // the transaction closes it
-		if err != nil {
+	s := t.pool.statement(text)
+	switch {
+	case s == nil && t.keep:
+		t.pool.want(text)
+		var err error
+		if s, err = t.tx.PrepareContext(context.Background(), t.pool.names.of(text)); err != nil { // the transaction closes it
 			return nil // it runs as text, and there its error shows
 		}
 		t.within[text] = s
-		return s
-	}
-	s := t.pool.statement(text)
-	switch {
 	case s == nil:
 		t.missing = append(t.missing, text)
 	case t.tx != nil:
@@ -191,9 +213,9 @@ func (t *session) statement(text string) *sql.Stmt {
 // plain is the executor for texts that are not prepared.
 func (t *session) plain() Executor {
 	if t.tx != nil {
-		return t.tx
+		return t.pool.over(t.tx)
 	}
-	return t.pool.db
+	return t.pool.over(t.pool.db)
 }
 
 // inner is the context that a statement sees.
@@ -239,9 +261,13 @@ func (t *session) PrepareContext(ctx context.Context, query string) (*sql.Stmt, 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if s := t.pool.statement(query); s != nil && t.tx != nil && !t.keep {
+	switch s := t.pool.statement(query); {
+	case s != nil && t.tx != nil:
 		return t.tx.StmtContext(t.inner(ctx), s), nil
+	case t.keep:
+		t.pool.want(query)
+	default:
+		t.missing = append(t.missing, query)
 	}
-	t.missing = append(t.missing, query)
 	return t.plain().PrepareContext(t.inner(ctx), query)
 }

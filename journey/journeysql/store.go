@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
 	"github.com/cxkit/cxkit/journey"
@@ -22,34 +21,32 @@ const (
 	Postgres = sqlkit.Postgres
 )
 
+// Option is an option of [New] and [Files]. There is one: [Prefix].
+type Option = sqlkit.Option
+
+// Prefix puts a prefix before the names of all tables and indexes, so that several
+// installations share a database: "crm_" makes crm_journey_instance, "crm." puts them into
+// PostgreSQL's schema crm, which [Store.Migrate] creates, and "crm.eu_" does both.
+// A name is of 20 lower-case letters, digits and underscores at most.
+func Prefix(prefix string) Option { return sqlkit.Prefix(prefix) }
+
 //go:embed migrations
 var migrations embed.FS
 
-// Files holds the migrations as plain SQL: sqlite/0001_journey.sql, postgres/0001_journey.sql.
-func Files() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return migrations
-	}
-	return files
-}
+var component = sqlkit.Component{Name: "journey", Embedded: migrations, Lock: `DELETE FROM journey_claim WHERE kind = ''`}
+
+// Files holds the migrations as plain SQL, <dialect>/0001_journey.sql and so on, for
+// who applies them with a tool of their own instead of [Store.Migrate]; such a tool
+// creates the schema of a prefix itself.
+func Files(options ...Option) fs.FS { return component.Files(options) }
 
 // Store is a [journey.Store] on a database. It is safe for concurrent use,
 // unless it is bound to a transaction.
 type Store struct {
-	db      *sql.DB
 	dialect Dialect
 	pool    *sqlkit.Pool
-	bound   *bound // nil outside of a caller's transaction
+	bound   *sqlkit.Bound // nil outside of a caller's transaction
 	*statements
-}
-
-// bound is a caller's transaction. After the first failure every further use
-// fails with it: a batch may be half written, and only the rollback undoes that.
-type bound struct {
-	tx     *sql.Tx
-	mu     sync.Mutex
-	failed error
 }
 
 var (
@@ -58,40 +55,30 @@ var (
 )
 
 // New makes a store on a database that the caller opened and closes.
-func New(db *sql.DB, dialect Dialect) (*Store, error) {
-	if db == nil {
-		return nil, errors.New("journeysql: no database")
-	}
-	if err := dialect.Check(); err != nil {
+func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
+	pool, err := component.Open(db, dialect, options)
+	if err != nil {
 		return nil, fmt.Errorf("journeysql: %w", err)
 	}
-	return &Store{
-		db: db, dialect: dialect, statements: newStatements(dialect),
-		pool: sqlkit.NewPool(db, dialect, `DELETE FROM journey_claim WHERE kind = ''`),
-	}, nil
+	return &Store{dialect: dialect, pool: pool, statements: newStatements(dialect)}, nil
 }
 
 // Migrate creates or updates the tables. Any number of processes may call it at once.
-func (s *Store) Migrate(ctx context.Context) error {
-	if err := sqlkit.Migrate(ctx, s.dialect, s.db, "journey", Files()); err != nil {
-		return fmt.Errorf("journeysql: %w", err)
-	}
-	return nil
-}
+func (s *Store) Migrate(ctx context.Context) error { return wrap(s.pool.Migrate(ctx)) }
 
 // WithTx is the store inside a transaction of the caller, for
 // [journey.Engine.WithStore]. Contact rows and open instances that it reads stay
 // locked until the transaction ends. After an error it is of no more use.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
 	in := *s
-	in.bound = &bound{tx: tx}
+	in.bound = s.pool.Bind(tx)
 	return &in
 }
 
 // read runs one query.
 func (s *Store) read(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if s.bound != nil {
-		return s.within(f)
+		return s.bound.Run(f, inside)
 	}
 	return wrap(s.pool.Do(ctx, f))
 }
@@ -99,24 +86,17 @@ func (s *Store) read(ctx context.Context, f func(sqlkit.Executor) error) error {
 // write runs f in a transaction: the caller's, or one of its own.
 func (s *Store) write(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if s.bound != nil {
-		return s.within(f)
+		return s.bound.Run(f, inside)
 	}
 	return wrap(s.pool.Write(ctx, f))
 }
 
-func (s *Store) within(f func(sqlkit.Executor) error) error {
-	b := s.bound
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.failed != nil {
-		return b.failed
-	}
-	err := f(b.tx)
-	if err != nil && !errors.Is(err, journey.ErrConflict) && sqlkit.Retryable(err) {
+// inside names an error that the caller's transaction ends with.
+func inside(err error) error {
+	if sqlkit.Retryable(err) && !errors.Is(err, journey.ErrConflict) {
 		err = fmt.Errorf("%w: %w", journey.ErrConflict, err)
 	}
-	b.failed = wrap(err)
-	return b.failed
+	return wrap(err)
 }
 
 func wrap(err error) error {

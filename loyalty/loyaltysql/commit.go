@@ -23,7 +23,7 @@ const maxRaces = 8
 func (s *Store) Commit(ctx context.Context, postings []loyalty.Posting) []error {
 	errs := make([]error, len(postings))
 	err := error(sqlkit.ErrGuard)
-	if s.tx == nil {
+	if s.bound == nil {
 		err = s.hopeful(ctx, postings)
 	}
 	for range maxRaces {
@@ -32,7 +32,7 @@ func (s *Store) Commit(ctx context.Context, postings []loyalty.Posting) []error 
 		}
 		clear(errs)
 		err = s.write(ctx, func(ex sqlkit.Executor) error { return s.careful(ctx, ex, postings, errs) })
-		if s.tx != nil {
+		if s.bound != nil {
 			break
 		}
 	}
@@ -54,9 +54,9 @@ func (s *Store) hopeful(ctx context.Context, postings []loyalty.Posting) error {
 		b.add(s.dialect, &postings[i])
 	}
 	if len(b.holds) == 0 && s.dialect == Postgres {
-		return sqlkit.Exec(ctx, s.dialect, s.db, s.parts(b))
+		return sqlkit.Exec(ctx, s.dialect, s.pool.Executor(), s.parts(b))
 	}
-	return s.pool.Write(ctx, func(ex sqlkit.Executor) error { return s.writeBatch(ctx, ex, b) })
+	return s.pool.Add(ctx, func(ex sqlkit.Executor) error { return s.writeBatch(ctx, ex, b) })
 }
 
 // careful finds out which postings can be, and writes those.

@@ -16,26 +16,27 @@ import (
 // Load implements [loyalty.Store]. Accounts alone are read with one statement,
 // unless they have holds or debts; everything else in one read transaction.
 func (s *Store) Load(ctx context.Context, q loyalty.Query) (loyalty.Answer, error) {
-	if s.tx != nil {
-		a, err := s.load(ctx, s.tx, q)
-		return a, wrap(s.conflict(err))
-	}
-	if len(q.Keys) == 0 && len(q.Lots) == 0 && q.Bindings == (loyalty.BindingQuery{}) {
-		a, more, err := s.contentsOf(ctx, s.db, q)
+	alone := len(q.Keys) == 0 && len(q.Lots) == 0 && q.Bindings == (loyalty.BindingQuery{})
+	var a loyalty.Answer
+	if alone && s.bound == nil {
+		var more bool
+		err := s.one(ctx, func(ex sqlkit.Executor) (err error) {
+			a, more, err = s.contentsOf(ctx, ex, q)
+			return err
+		})
 		if err != nil || !more {
-			return a, wrap(err)
+			return a, err
 		}
 	}
-	var a loyalty.Answer
-	err := sqlkit.Read(ctx, s.dialect, s.db, func(ex sqlkit.Executor) (err error) {
+	err := s.read(ctx, func(ex sqlkit.Executor) (err error) {
 		a, err = s.load(ctx, ex, q)
 		return err
 	})
-	return a, wrap(err)
+	return a, err
 }
 
 func (s *Store) load(ctx context.Context, ex sqlkit.Executor, q loyalty.Query) (loyalty.Answer, error) {
-	if s.tx != nil && len(q.Accounts) > 0 {
+	if s.bound != nil && len(q.Accounts) > 0 {
 		if err := s.lock(ctx, ex, q); err != nil {
 			return loyalty.Answer{}, err
 		}
@@ -341,7 +342,8 @@ func (s *Store) transactions(ctx context.Context, ex sqlkit.Executor, program st
 // Entries implements [loyalty.Store].
 func (s *Store) Entries(ctx context.Context, program, account string, after uint64, limit int) ([]loyalty.Transaction, error) {
 	var out []loyalty.Transaction
-	read := func(ex sqlkit.Executor) error {
+	err := s.read(ctx, func(ex sqlkit.Executor) error {
+		out = nil
 		var keys []string
 		err := sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
 			var key string
@@ -354,12 +356,8 @@ func (s *Store) Entries(ctx context.Context, program, account string, after uint
 		}
 		out, err = s.transactions(ctx, ex, program, keys)
 		return err
-	}
-	if s.tx != nil {
-		return out, wrap(s.conflict(read(s.tx)))
-	}
-	err := sqlkit.Read(ctx, s.dialect, s.db, read)
-	return out, wrap(err)
+	})
+	return out, err
 }
 
 // Due implements [loyalty.Store].
@@ -379,16 +377,19 @@ func (s *Store) Accounts(ctx context.Context, program, after string, limit int) 
 
 func (s *Store) heads(ctx context.Context, text string, args ...any) ([]loyalty.Account, error) {
 	var out []loyalty.Account
-	err := sqlkit.Scan(ctx, s.reader(), func(r *sql.Rows) error {
-		var acc accountRow
-		if err := r.Scan(acc.dest()...); err != nil {
+	err := s.one(ctx, func(ex sqlkit.Executor) error {
+		out = nil
+		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+			var acc accountRow
+			if err := r.Scan(acc.dest()...); err != nil {
+				return err
+			}
+			a, err := acc.value()
+			out = append(out, a)
 			return err
-		}
-		a, err := acc.value()
-		out = append(out, a)
-		return err
-	}, text, args...)
-	return out, wrap(s.conflict(err))
+		}, text, args...)
+	})
+	return out, err
 }
 
 type accountRow struct {

@@ -93,17 +93,20 @@ func (t *TierStore) Commit(ctx context.Context, u program.TierUpdate) error {
 // History implements [program.Store].
 func (t *TierStore) History(ctx context.Context, name, account string, after, limit int) ([]program.TierChange, error) {
 	var out []program.TierChange
-	err := sqlkit.Scan(ctx, t.s.reader(), func(r *sql.Rows) error {
-		c := program.TierChange{Account: account}
-		var at, from sqlkit.Time
-		var review int64
-		var merged sql.NullString
-		err := r.Scan(&c.From, &c.To, &at, &c.Qualifying, &c.Unit, &from, &review, &merged)
-		c.At, c.WindowFrom, c.Review, c.Merged = at.Time, from.Time, review != 0, merged.String
-		out = append(out, c)
-		return err
-	}, t.s.tiers.page, name, account, int64(after), int64(limit))
-	return out, wrap(err)
+	err := t.s.one(ctx, func(ex sqlkit.Executor) error {
+		out = nil
+		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+			c := program.TierChange{Account: account}
+			var at, from sqlkit.Time
+			var review int64
+			var merged sql.NullString
+			err := r.Scan(&c.From, &c.To, &at, &c.Qualifying, &c.Unit, &from, &review, &merged)
+			c.At, c.WindowFrom, c.Review, c.Merged = at.Time, from.Time, review != 0, merged.String
+			out = append(out, c)
+			return err
+		}, t.s.tiers.page, name, account, int64(after), int64(limit))
+	})
+	return out, err
 }
 
 // Reviews implements [program.Store].
@@ -118,17 +121,20 @@ func (t *TierStore) Reviews(ctx context.Context, name string, now time.Time, aft
 
 func (t *TierStore) states(ctx context.Context, text string, args ...any) ([]program.TierState, error) {
 	var out []program.TierState
-	err := sqlkit.Scan(ctx, t.s.reader(), func(r *sql.Rows) error {
-		var st program.TierState
-		var since, review sqlkit.Time
-		var version int64
-		err := r.Scan(&st.Account, &st.Tier, &since, &review, &version)
-		st.Since, st.ReviewAt, st.Version = since.Time, review.Time, uint64(version)
-		if st.ReviewAt.IsZero() {
-			st.ReviewAt = loyalty.Forever
-		}
-		out = append(out, st)
-		return err
-	}, text, args...)
-	return out, wrap(err)
+	err := t.s.one(ctx, func(ex sqlkit.Executor) error {
+		out = nil
+		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+			var st program.TierState
+			var since, review sqlkit.Time
+			var version int64
+			err := r.Scan(&st.Account, &st.Tier, &since, &review, &version)
+			st.Since, st.ReviewAt, st.Version = since.Time, review.Time, uint64(version)
+			if st.ReviewAt.IsZero() {
+				st.ReviewAt = loyalty.Forever
+			}
+			out = append(out, st)
+			return err
+		}, text, args...)
+	})
+	return out, err
 }

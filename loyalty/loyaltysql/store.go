@@ -21,25 +21,31 @@ const (
 	Postgres = sqlkit.Postgres
 )
 
+// Option is an option of [New] and [Files]. There is one: [Prefix].
+type Option = sqlkit.Option
+
+// Prefix puts a prefix before the names of all tables and indexes, so that several
+// installations share a database: "crm_" makes crm_loyalty_account, "crm." puts them into
+// PostgreSQL's schema crm, which [Store.Migrate] creates, and "crm.eu_" does both.
+// A name is of 20 lower-case letters, digits and underscores at most.
+func Prefix(prefix string) Option { return sqlkit.Prefix(prefix) }
+
 //go:embed migrations
 var migrations embed.FS
 
-// Files holds the migrations as plain SQL: <dialect>/0001_ledger.sql and so on.
-func Files() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return migrations
-	}
-	return files
-}
+var component = sqlkit.Component{Name: "loyalty", Embedded: migrations, Lock: `DELETE FROM loyalty_pin WHERE program = ''`}
+
+// Files holds the migrations as plain SQL, <dialect>/0001_ledger.sql and so on, for
+// who applies them with a tool of their own instead of [Store.Migrate]; such a tool
+// creates the schema of a prefix itself.
+func Files(options ...Option) fs.FS { return component.Files(options) }
 
 // Store is a [loyalty.Store] on a database. It is safe for concurrent use,
 // unless it is bound to a transaction.
 type Store struct {
-	db      *sql.DB
-	pool    *sqlkit.Pool // for commits that begin with a write
-	tx      *sql.Tx
 	dialect Dialect
+	pool    *sqlkit.Pool
+	bound   *sqlkit.Bound // nil outside of a caller's transaction
 	*statements
 	tiers tierStatements
 }
@@ -47,51 +53,52 @@ type Store struct {
 var _ loyalty.Store = (*Store)(nil)
 
 // New makes a store on a database that the caller opened and closes.
-func New(db *sql.DB, dialect Dialect) (*Store, error) {
-	if db == nil {
-		return nil, fmt.Errorf("loyaltysql: %w: no database", loyalty.ErrInvalid)
-	}
-	if err := dialect.Check(); err != nil {
+func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
+	pool, err := component.Open(db, dialect, options)
+	if err != nil {
 		return nil, fmt.Errorf("loyaltysql: %w: %w", loyalty.ErrInvalid, err)
 	}
-	return &Store{db: db, pool: sqlkit.NewPool(db, dialect, ""), dialect: dialect, statements: newStatements(dialect), tiers: newTierStatements()}, nil
+	return &Store{dialect: dialect, pool: pool, statements: newStatements(dialect), tiers: newTierStatements()}, nil
 }
 
 // Migrate creates or updates the tables. Any number of processes may call it at once.
-func (s *Store) Migrate(ctx context.Context) error {
-	if err := sqlkit.Migrate(ctx, s.dialect, s.db, "loyalty", Files()); err != nil {
-		return fmt.Errorf("loyaltysql: %w", err)
-	}
-	return nil
-}
+func (s *Store) Migrate(ctx context.Context) error { return wrap(s.pool.Migrate(ctx)) }
 
 // WithTx is the store inside a transaction of the caller, for
 // [loyalty.Ledger.WithStore]. Accounts that it reads stay locked until the
-// transaction ends.
+// transaction ends. After an error it is of no more use.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
-	bound := *s
-	bound.tx = tx
-	return &bound
+	in := *s
+	in.bound = s.pool.Bind(tx)
+	return &in
 }
 
-// reader runs single reads: in the caller's transaction, or on its own.
-func (s *Store) reader() sqlkit.Executor {
-	if s.tx != nil {
-		return s.tx
+// one runs f, which runs one statement that reads.
+func (s *Store) one(ctx context.Context, f func(sqlkit.Executor) error) error {
+	if s.bound != nil {
+		return wrap(s.bound.Run(f, inside))
 	}
-	return s.db
+	return wrap(s.pool.Do(ctx, f))
+}
+
+// read runs f in a transaction that sees one moment, or in the caller's.
+func (s *Store) read(ctx context.Context, f func(sqlkit.Executor) error) error {
+	if s.bound != nil {
+		return wrap(s.bound.Run(f, inside))
+	}
+	return wrap(s.pool.Read(ctx, f))
 }
 
 // write runs f in a transaction: the caller's, or one of its own.
 func (s *Store) write(ctx context.Context, f func(sqlkit.Executor) error) error {
-	if s.tx == nil {
-		return sqlkit.Write(ctx, s.dialect, s.db, f)
+	if s.bound != nil {
+		return s.bound.Run(f, inside)
 	}
-	return s.conflict(f(s.tx))
+	return s.pool.Write(ctx, f)
 }
 
-// conflict names what a caller's transaction must be run again for.
-func (s *Store) conflict(err error) error {
+// inside names an error that the caller's transaction ends with.
+func inside(err error) error {
 	if err != nil && !errors.Is(err, loyalty.ErrConflict) && (sqlkit.Retryable(err) || sqlkit.IsUnique(err)) {
 		return fmt.Errorf("%w: %w", loyalty.ErrConflict, err)
 	}

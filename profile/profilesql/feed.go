@@ -33,10 +33,10 @@ func (s *Store) Changes(ctx context.Context, after uint64, limit int) ([]profile
 }
 
 func (s *Store) page(ctx context.Context, after uint64, limit int) (out []profile.Change, pending bool, err error) {
+	var dropped int64
 	err = s.one(ctx, func(ex sqlkit.Executor) error {
 		out = nil
-		var dropped int64
-		err := sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
 			var c profile.Change
 			var seq sql.NullInt64
 			var kind, id, other, event, traits, mode sql.NullString
@@ -60,11 +60,10 @@ func (s *Store) page(ctx context.Context, after uint64, limit int) (out []profil
 			out = append(out, c)
 			return nil
 		}, s.readChanges, int64(min(after, 1<<62)), int64(limit))
-		if err == nil && after < uint64(dropped) {
-			return profile.ErrCursorExpired
-		}
-		return err
 	})
+	if err == nil && after < uint64(dropped) {
+		err = wrap(profile.ErrCursorExpired)
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -24,25 +24,31 @@ const (
 	Postgres = sqlkit.Postgres
 )
 
+// Option is an option of [New] and [Files]. There is one: [Prefix].
+type Option = sqlkit.Option
+
+// Prefix puts a prefix before the names of all tables and indexes, so that several
+// installations share a database: "crm_" makes crm_profile_event, "crm." puts them into
+// PostgreSQL's schema crm, which [Store.Migrate] creates, and "crm.eu_" does both.
+// A name is of 20 lower-case letters, digits and underscores at most.
+func Prefix(prefix string) Option { return sqlkit.Prefix(prefix) }
+
 //go:embed migrations
 var migrations embed.FS
 
-// Files holds the migrations as plain SQL: sqlite/0001_profile.sql, postgres/0001_profile.sql.
-func Files() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return migrations
-	}
-	return files
-}
+var component = sqlkit.Component{Name: "profile", Embedded: migrations, Lock: `DELETE FROM profile_feed WHERE id = 0`}
+
+// Files holds the migrations as plain SQL, <dialect>/0001_profile.sql and so on, for
+// who applies them with a tool of their own instead of [Store.Migrate]; such a tool
+// creates the schema of a prefix itself.
+func Files(options ...Option) fs.FS { return component.Files(options) }
 
 // Store is a [profile.Store] and a [profile.RulesStore] on a database. It is
 // safe for concurrent use, unless it is bound to a transaction.
 type Store struct {
-	db    *sql.DB
 	d     Dialect
 	pool  *sqlkit.Pool
-	bound *bound // nil outside of a caller's transaction
+	bound *sqlkit.Bound // nil outside of a caller's transaction
 	*shared
 }
 
@@ -57,48 +63,36 @@ type shared struct {
 	loads   map[parts]loading // by what is asked
 }
 
-// bound is a caller's transaction. After the first failure every further use
-// fails with it: a batch may be half written, and only the rollback undoes that.
-type bound struct {
-	ex     sqlkit.Executor
-	mu     sync.Mutex
-	failed error
-}
-
 var _ profile.RulesStore = (*Store)(nil)
 
 // New makes a store on a database that the caller opened and closes.
-func New(db *sql.DB, dialect Dialect) (*Store, error) {
-	if db == nil {
-		return nil, errors.New("profilesql: no database")
-	}
-	if err := dialect.Check(); err != nil {
+func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
+	pool, err := component.Open(db, dialect, options)
+	if err != nil {
 		return nil, fmt.Errorf("profilesql: %w", err)
 	}
 	return &Store{
-		db: db, d: dialect, pool: sqlkit.NewPool(db, dialect, `DELETE FROM profile_feed WHERE id = 0`),
+		d: dialect, pool: pool,
 		shared: &shared{statements: newStatements(dialect), node: rand.Uint64N(1 << nodeBits), loads: map[parts]loading{}},
 	}, nil
 }
 
 // Migrate creates or updates the tables. Any number of processes may call it at once.
-func (s *Store) Migrate(ctx context.Context) error {
-	return wrap(sqlkit.Migrate(ctx, s.d, s.db, "profile", Files()))
-}
+func (s *Store) Migrate(ctx context.Context) error { return wrap(s.pool.Migrate(ctx)) }
 
 // WithTx is the store inside a transaction of the caller, for
 // [profile.Directory.WithStore]. [profile.ErrConflict] then means: roll back and
 // run again. After an error it is of no more use.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
 	in := *s
-	in.bound = &bound{ex: s.pool.Within(tx)}
+	in.bound = s.pool.Bind(tx)
 	return &in
 }
 
 // one runs f, which runs one statement.
 func (s *Store) one(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if s.bound != nil {
-		return s.within(f)
+		return s.bound.Run(f, inside)
 	}
 	return wrap(s.pool.Do(ctx, f))
 }
@@ -106,7 +100,7 @@ func (s *Store) one(ctx context.Context, f func(sqlkit.Executor) error) error {
 // write runs f in a transaction: the caller's, or one of its own.
 func (s *Store) write(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if s.bound != nil {
-		return s.within(f)
+		return s.bound.Run(f, inside)
 	}
 	return wrap(s.pool.Write(ctx, f))
 }
@@ -114,24 +108,15 @@ func (s *Store) write(ctx context.Context, f func(sqlkit.Executor) error) error 
 // read runs f in a transaction that sees one moment, or in the caller's.
 func (s *Store) read(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if s.bound != nil {
-		return s.within(f)
+		return s.bound.Run(f, inside)
 	}
-	return wrap(sqlkit.Read(ctx, s.d, s.db, f))
+	return wrap(s.pool.Read(ctx, f))
 }
 
-func (s *Store) within(f func(sqlkit.Executor) error) error {
-	b := s.bound
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.failed != nil {
-		return b.failed
-	}
-	err := f(b.ex)
+// inside names an error that the caller's transaction ends with.
+func inside(err error) error {
 	if sqlkit.Retryable(err) && !errors.Is(err, profile.ErrConflict) {
 		err = fmt.Errorf("%w: %w", profile.ErrConflict, err)
-	}
-	if !errors.Is(err, profile.ErrCursorExpired) {
-		b.failed = wrap(err)
 	}
 	return wrap(err)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync"
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
 	"github.com/cxkit/cxkit/profile"
@@ -24,79 +23,69 @@ const (
 	Postgres = sqlkit.Postgres
 )
 
+// Option is an option of [New] and [Files]. There is one: [Prefix].
+type Option = sqlkit.Option
+
+// Prefix puts a prefix before the names of all tables and indexes, so that several
+// installations share a database: "crm_" makes crm_segment_transition, "crm." puts them into
+// PostgreSQL's schema crm, which [Store.Migrate] creates, and "crm.eu_" does both.
+// A name is of 20 lower-case letters, digits and underscores at most.
+func Prefix(prefix string) Option { return sqlkit.Prefix(prefix) }
+
 //go:embed migrations
 var migrations embed.FS
 
-// Files holds the migrations as plain SQL: sqlite/0001_segment.sql, postgres/0001_segment.sql.
-func Files() fs.FS {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return migrations
-	}
-	return files
-}
+var component = sqlkit.Component{Name: "segment", Embedded: migrations, Lock: `DELETE FROM segment_head WHERE id = 0`}
+
+// Files holds the migrations as plain SQL, <dialect>/0001_segment.sql and so on, for
+// who applies them with a tool of their own instead of [Store.Migrate]; such a tool
+// creates the schema of a prefix itself.
+func Files(options ...Option) fs.FS { return component.Files(options) }
 
 // Store is a [segment.Store] on a database. It is safe for concurrent use,
 // unless it is bound to a transaction.
 type Store struct {
-	db    *sql.DB
 	d     Dialect
 	pool  *sqlkit.Pool
-	bound *bound // nil outside of a caller's transaction
+	bound *sqlkit.Bound // nil outside of a caller's transaction
 	*statements
-}
-
-// bound is a caller's transaction. After the first failure every further use
-// fails with it: a commit may be half written, and only the rollback undoes that.
-type bound struct {
-	ex     sqlkit.Executor
-	mu     sync.Mutex
-	failed error
 }
 
 var _ segment.Store = (*Store)(nil)
 
 // New makes a store on a database that the caller opened and closes.
-func New(db *sql.DB, dialect Dialect) (*Store, error) {
-	if db == nil {
-		return nil, errors.New("segmentsql: no database")
-	}
-	if err := dialect.Check(); err != nil {
+func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
+	pool, err := component.Open(db, dialect, options)
+	if err != nil {
 		return nil, fmt.Errorf("segmentsql: %w", err)
 	}
-	return &Store{
-		db: db, d: dialect, pool: sqlkit.NewPool(db, dialect, `DELETE FROM segment_head WHERE id = 0`), statements: newStatements(dialect),
-	}, nil
+	return &Store{d: dialect, pool: pool, statements: newStatements(dialect)}, nil
 }
 
 // Migrate creates or updates the tables. Any number of processes may call it at once.
-func (s *Store) Migrate(ctx context.Context) error {
-	return wrap(sqlkit.Migrate(ctx, s.d, s.db, "segment", Files()))
-}
+func (s *Store) Migrate(ctx context.Context) error { return wrap(s.pool.Migrate(ctx)) }
 
 // WithTx is the store inside a transaction of the caller; see the package page
 // for what that means to an engine. After an error it is of no more use.
 func (s *Store) WithTx(tx *sql.Tx) *Store {
 	in := *s
-	in.bound = &bound{ex: s.pool.Within(tx)}
+	in.bound = s.pool.Bind(tx)
 	return &in
 }
 
 func (s *Store) run(ctx context.Context, outside func(context.Context, func(sqlkit.Executor) error) error, f func(sqlkit.Executor) error) error {
-	if s.bound == nil {
-		return wrap(outside(ctx, f))
+	if s.bound != nil {
+		return s.bound.Run(f, inside)
 	}
-	b := s.bound
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.failed == nil {
-		err := f(b.ex)
-		if sqlkit.Retryable(err) {
-			err = fmt.Errorf("%w: %w", segment.ErrConflict, err)
-		}
-		b.failed = wrap(err)
+	return wrap(outside(ctx, f))
+}
+
+// inside names an error that the caller's transaction ends with.
+func inside(err error) error {
+	if sqlkit.Retryable(err) {
+		err = fmt.Errorf("%w: %w", segment.ErrConflict, err)
 	}
-	return b.failed
+	return wrap(err)
 }
 
 func wrap(err error) error {
