@@ -58,9 +58,9 @@ func (r *recorded) see(query string, args []driver.NamedValue) {
 // component is a package's store: how its tables come to be, and its suite.
 type component struct {
 	name    string
-	files   fs.FS
-	migrate func(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error
-	suite   func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB))
+	files   func(...sqlkit.Option) fs.FS
+	migrate func(ctx context.Context, db *sql.DB, d sqlkit.Dialect, o ...sqlkit.Option) error
+	suite   func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB), o ...sqlkit.Option)
 }
 
 func must[T any](v T, err error) T {
@@ -71,32 +71,32 @@ func must[T any](v T, err error) T {
 }
 
 var components = []component{
-	{"profile", profilesql.Files(), func(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
-		return must(profilesql.New(db, d)).Migrate(ctx)
-	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB)) {
-		profiletest.TestStore(t, func(t testing.TB) profile.Store { empty(t); return must(profilesql.New(db, d)) })
+	{"profile", profilesql.Files, func(ctx context.Context, db *sql.DB, d sqlkit.Dialect, o ...sqlkit.Option) error {
+		return must(profilesql.New(db, d, o...)).Migrate(ctx)
+	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB), o ...sqlkit.Option) {
+		profiletest.TestStore(t, func(t testing.TB) profile.Store { empty(t); return must(profilesql.New(db, d, o...)) })
 	}},
-	{"segment", segmentsql.Files(), func(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
-		return must(segmentsql.New(db, d)).Migrate(ctx)
-	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB)) {
-		segmenttest.TestStore(t, func(t testing.TB) segment.Store { empty(t); return must(segmentsql.New(db, d)) })
+	{"segment", segmentsql.Files, func(ctx context.Context, db *sql.DB, d sqlkit.Dialect, o ...sqlkit.Option) error {
+		return must(segmentsql.New(db, d, o...)).Migrate(ctx)
+	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB), o ...sqlkit.Option) {
+		segmenttest.TestStore(t, func(t testing.TB) segment.Store { empty(t); return must(segmentsql.New(db, d, o...)) })
 	}},
-	{"journey", journeysql.Files(), func(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
-		return must(journeysql.New(db, d)).Migrate(ctx)
-	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB)) {
-		journeytest.TestStore(t, func(t testing.TB) journey.Store { empty(t); return must(journeysql.New(db, d)) })
+	{"journey", journeysql.Files, func(ctx context.Context, db *sql.DB, d sqlkit.Dialect, o ...sqlkit.Option) error {
+		return must(journeysql.New(db, d, o...)).Migrate(ctx)
+	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB), o ...sqlkit.Option) {
+		journeytest.TestStore(t, func(t testing.TB) journey.Store { empty(t); return must(journeysql.New(db, d, o...)) })
 	}},
-	{"feedback", feedbacksql.Files(), func(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
-		return must(feedbacksql.New(db, d)).Migrate(ctx)
-	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB)) {
-		feedbacktest.TestStore(t, func(t testing.TB) feedback.Store { empty(t); return must(feedbacksql.New(db, d)) })
-		feedbacktest.TestCareStore(t, func(t testing.TB) care.Store { empty(t); return must(feedbacksql.New(db, d)).Care() })
+	{"feedback", feedbacksql.Files, func(ctx context.Context, db *sql.DB, d sqlkit.Dialect, o ...sqlkit.Option) error {
+		return must(feedbacksql.New(db, d, o...)).Migrate(ctx)
+	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB), o ...sqlkit.Option) {
+		feedbacktest.TestStore(t, func(t testing.TB) feedback.Store { empty(t); return must(feedbacksql.New(db, d, o...)) })
+		feedbacktest.TestCareStore(t, func(t testing.TB) care.Store { empty(t); return must(feedbacksql.New(db, d, o...)).Care() })
 	}},
-	{"loyalty", loyaltysql.Files(), func(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
-		return must(loyaltysql.New(db, d)).Migrate(ctx)
-	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB)) {
-		loyaltytest.TestStore(t, func(t testing.TB) loyalty.Store { empty(t); return must(loyaltysql.New(db, d)) })
-		loyaltytest.TestProgramStore(t, func(t testing.TB) program.Store { empty(t); return must(loyaltysql.New(db, d)).Tiers() })
+	{"loyalty", loyaltysql.Files, func(ctx context.Context, db *sql.DB, d sqlkit.Dialect, o ...sqlkit.Option) error {
+		return must(loyaltysql.New(db, d, o...)).Migrate(ctx)
+	}, func(t *testing.T, db *sql.DB, d sqlkit.Dialect, empty func(testing.TB), o ...sqlkit.Option) {
+		loyaltytest.TestStore(t, func(t testing.TB) loyalty.Store { empty(t); return must(loyaltysql.New(db, d, o...)) })
+		loyaltytest.TestProgramStore(t, func(t testing.TB) program.Store { empty(t); return must(loyaltysql.New(db, d, o...)).Tiers() })
 	}},
 }
 
@@ -105,7 +105,7 @@ var createTable = regexp.MustCompile(`(?m)^CREATE TABLE (\w+)`)
 // tables are those that a component's migrations create on a dialect.
 func (c component) tables(t testing.TB, d sqlkit.Dialect) []string {
 	t.Helper()
-	all, err := sqlkit.Migrations(c.files, d)
+	all, err := sqlkit.Migrations(c.files(), d)
 	require.NoError(t, err)
 	var out []string
 	for _, m := range all {
@@ -114,6 +114,24 @@ func (c component) tables(t testing.TB, d sqlkit.Dialect) []string {
 		}
 	}
 	require.NotEmpty(t, out)
+	return out
+}
+
+// fresh are the statements that make tables with a prefix as they are after the migrations.
+func (c component) fresh(t testing.TB, d sqlkit.Dialect, prefix string) (out []string) {
+	for _, table := range c.tables(t, d) {
+		switch table {
+		case "profile_feed":
+			out = append(out, "UPDATE "+prefix+"profile_feed SET last = 0, dropped = 0, rules = ''")
+		case "segment_head":
+			out = append(out, "UPDATE "+prefix+"segment_head SET last_input = 0, last_transition = 0")
+		default:
+			out = append(out, "DELETE FROM "+prefix+table)
+		}
+	}
+	if c.name == "profile" && d == sqlkit.SQLite {
+		out = append(out, "DELETE FROM sqlite_sequence WHERE name = '"+prefix+"profile_change'")
+	}
 	return out
 }
 
@@ -130,20 +148,7 @@ func (c component) statements(t *testing.T, d sqlkit.Dialect) (db *sql.DB, r *re
 	through := Faulty(t, name, source, 4, &Faults{Seen: r.see})
 	require.NoError(t, c.migrate(context.Background(), through, d))
 	db = open(t, name, source, 1)
-	fresh := []string{}
-	for _, table := range c.tables(t, d) {
-		switch table {
-		case "profile_feed":
-			fresh = append(fresh, "UPDATE profile_feed SET last = 0, dropped = 0, rules = ''")
-		case "segment_head":
-			fresh = append(fresh, "UPDATE segment_head SET last_input = 0, last_transition = 0")
-		default:
-			fresh = append(fresh, "DELETE FROM "+table)
-		}
-	}
-	if c.name == "profile" && d == sqlkit.SQLite {
-		fresh = append(fresh, "DELETE FROM sqlite_sequence")
-	}
+	fresh := c.fresh(t, d, "")
 	if d == sqlkit.Postgres {
 		// Counted while they are all but empty, tables would be read whole, and rightly;
 		// uncounted ones are taken to be of some size.
@@ -286,7 +291,7 @@ var missingRE = regexp.MustCompile(`(?i)\b(` + strings.Join(missingElsewhere, "|
 // Citus are known to lack.
 func portable(t *testing.T, c component, texts []string) {
 	t.Helper()
-	all, err := sqlkit.Migrations(c.files, sqlkit.Postgres)
+	all, err := sqlkit.Migrations(c.files(), sqlkit.Postgres)
 	require.NoError(t, err)
 	for _, m := range all {
 		texts = append(texts, sqlkit.Statements(m.SQL)...)
@@ -314,7 +319,7 @@ func TestMigrateByTenAtOnce(t *testing.T) {
 				for range cap(errs) {
 					require.NoError(t, <-errs)
 				}
-				all, err := sqlkit.Migrations(c.files, e.dialect)
+				all, err := sqlkit.Migrations(c.files(), e.dialect)
 				require.NoError(t, err)
 				var n int
 				require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM cxkit_migration WHERE component = $1", c.name).Scan(&n))
@@ -335,13 +340,13 @@ func TestMigrateByTenAtOnce(t *testing.T) {
 func TestUpgradeFromEveryEarlierSchema(t *testing.T) {
 	for _, e := range engines[1:] {
 		for _, c := range components {
-			all, err := sqlkit.Migrations(c.files, e.dialect)
+			all, err := sqlkit.Migrations(c.files(), e.dialect)
 			require.NoError(t, err)
 			for from := range len(all) {
 				t.Run(fmt.Sprintf("%s/%s/%d", e.name, c.name, from), func(t *testing.T) {
 					ctx := context.Background()
 					db := e.open(t)
-					require.NoError(t, sqlkit.Migrate(ctx, e.dialect, db, c.name, upTo(c.files, from)))
+					require.NoError(t, sqlkit.Migrate(ctx, e.dialect, db, c.name, upTo(c.files(), from)))
 					require.NoError(t, c.migrate(ctx, db, e.dialect))
 					for _, table := range c.tables(t, e.dialect) {
 						_, err := db.Exec("SELECT * FROM " + table)
