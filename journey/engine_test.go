@@ -1109,14 +1109,14 @@ func TestSchedulesSurviveFailuresAndRestarts(t *testing.T) {
 	require.Empty(t, d.sent)
 	d.fail = nil
 	d.after(10 * time.Minute)
-	require.Equal(t, []string{"sms news li", "sms news wu"}, d.sent)
+	require.ElementsMatch(t, []string{"sms news li", "sms news wu"}, d.sent)
 	var e *desk
 	e = newDesk(t, func(c *journey.Config) { members(&e, "li", "wu")(c); c.Store = d.store }, newsletter(journey.Daily("09:00")))
 	e.now = d.now
 	e.after(time.Hour)
 	require.Empty(t, e.sent, "the same day is over")
 	e.after(24 * time.Hour)
-	require.Equal(t, []string{"sms news li", "sms news wu"}, e.sent)
+	require.ElementsMatch(t, []string{"sms news li", "sms news wu"}, e.sent)
 	require.Len(t, e.states("li"), 2, "schedules are no instances")
 
 	require.NoError(t, e.Deploy(context.Background(), newsletter(journey.Monthly(1, "09:00"))))

@@ -31,6 +31,7 @@ func TestStateFigures(t *testing.T) {
 	does := func(name string, who int) {
 		d.does(fmt.Sprint(name, who, d.now), name, fmt.Sprint("c", who), "order_id", "A")
 	}
+	start := d.now
 	for who := range 6 {
 		does("go", who)
 	}
@@ -41,8 +42,8 @@ func TestStateFigures(t *testing.T) {
 	d.after(time.Hour)
 	does("answer", 1) // two hours
 	does("paid", 3)   // two hours
-	require.NoError(t, d.Cancel(ctx, journey.InstanceID("fitting", "c4", "A", 1), "asked to"))
-	require.NoError(t, d.Redirect(ctx, journey.InstanceID("fitting", "c5", "A", 1), "thank", "she called"))
+	require.NoError(t, d.Cancel(ctx, journey.InstanceID("fitting", "c4", "A", 1, start), "asked to"))
+	require.NoError(t, d.Redirect(ctx, journey.InstanceID("fitting", "c5", "A", 1, start), "thank", "she called"))
 	d.after(30 * time.Minute)
 
 	c, err := d.Counts(ctx, "fitting")

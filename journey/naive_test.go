@@ -525,7 +525,7 @@ func (n *naive) admit(s *spec, open, moved []*naiveInstance, by *naiveInstance) 
 		if !n.allows(e, in) {
 			return false
 		}
-		in.id = InstanceID(s.Name, "c", key, n.runs[scope]+1)
+		in.id = InstanceID(s.Name, "c", key, n.runs[scope]+1, n.now)
 		n.runs[scope]++
 		n.last[scope] = n.now
 		n.learn(in)

@@ -105,7 +105,7 @@ func (r *run) start(in *Instance, x *Input) error {
 		r.now = micro(r.now)
 		in.Journey, in.Version, in.Customer, in.Key = r.d.spec.Name, r.d.version, x.Customer, key
 		in.Run = max(in.Run, 1)
-		in.ID = InstanceID(in.Journey, in.Customer, key, in.Run)
+		in.ID = InstanceID(in.Journey, in.Customer, key, in.Run, r.now)
 		if in.Brand = r.d.spec.Brand; in.Brand == "" {
 			in.Brand = x.Brand
 		}
