@@ -28,7 +28,7 @@ const flows = 1000
 func openSQLite(tb testing.TB) *sql.DB {
 	tb.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(tb.TempDir(), "bench.db")+
-		"?_txlock=immediate&_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(10000)&_pragma=cache_size(-65536)")
+		"?_txlock=immediate&_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(10000)")
 	if err != nil {
 		tb.Fatal(err)
 	}

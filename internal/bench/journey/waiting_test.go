@@ -47,21 +47,26 @@ func openShop(b *testing.B, waiting, gather int) *shop {
 }
 
 // fill copies the rows of one instance as often as it takes, each with an ID and
-// a customer of its own.
+// a customer of its own. A thousand have started in each minute before start.
 func (s *shop) fill(b *testing.B, n int) {
 	ctx := context.Background()
 	if _, err := s.engine.Ingest(ctx, journey.Input{ID: "model", Name: "order.paid", Customer: "model", Time: start, Received: start}); err != nil {
 		b.Fatal(err)
 	}
+	minute := func(k string, from time.Time) string { return fmt.Sprintf("(%d + (%s) / 1000 * 60)", from.Unix(), k) }
+	at := func(seconds string) string {
+		return "strftime('%Y-%m-%dT%H:%M:%S.000000Z', " + seconds + ", 'unixepoch')"
+	}
+	began, due := minute(fmt.Sprintf("k - %d", n), start), at(minute("k", start.Add(24*time.Hour)))
+	id := "printf('%08x%08x%016x', " + began + ", (k * 2654435761) & 0xffffffff, k)"
 	for table, change := range map[string]map[string]string{
 		"journey_instance": {
-			"id": "lower(hex(randomblob(16)))", "customer": "'w' || printf('%09d', k)",
-			"wake_at": "strftime('%Y-%m-%dT%H:%M:%S.000000Z', " + fmt.Sprint(start.Add(24*time.Hour).Unix()) + " + (k / 1000) * 60, 'unixepoch')",
-			"due_at":  "strftime('%Y-%m-%dT%H:%M:%S.000000Z', " + fmt.Sprint(start.Add(24*time.Hour).Unix()) + " + (k / 1000) * 60, 'unixepoch')",
+			"id": id, "customer": "'w' || printf('%09d', k)", "wake_at": due, "due_at": due,
+			"started_at": at(began), "entered_at": at(began), "burst_at": at(began),
 		},
-		"journey_entry":   {"customer": "'w' || printf('%09d', k)"},
-		"journey_input":   {"id": "'w' || k", "customer": "'w' || printf('%09d', k)"},
-		"journey_history": {"n": "NULL", "instance": "lower(hex(randomblob(16)))", "customer": "'w' || printf('%09d', k)"},
+		"journey_entry":   {"customer": "'w' || printf('%09d', k)", "entered_at": at(began)},
+		"journey_input":   {"id": "'w' || k", "customer": "'w' || printf('%09d', k)", "happened_at": at(began), "instances": "'[\"' || " + id + " || '\"]'"},
+		"journey_history": {"n": "NULL", "instance": id, "customer": "'w' || printf('%09d', k)", "happened_at": at(began)},
 	} {
 		rows, err := s.db.Query("SELECT name FROM pragma_table_info('" + table + "')")
 		if err != nil {
