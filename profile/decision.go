@@ -335,7 +335,7 @@ func (g *graph) remove(gone []*evidence, now int64) {
 		e.home = nil
 		delete(g.evidence, e.key)
 		for _, id := range append([]ID{e.anchor}, e.formers()...) {
-			g.anchors[id] = nil
+			g.anchors.set(id, nil)
 		}
 		for _, n := range e.others() {
 			n.more().holders = slices.DeleteFunc(n.more().holders, func(h *evidence) bool { return h == e })

@@ -132,7 +132,7 @@ func (g *graph) erase(c *cluster, bury, keepOut bool) Removal {
 		}
 	}
 	for _, n := range held {
-		if n.uses == uses[n] {
+		if int(n.uses) == uses[n] {
 			out.Identifiers++
 			if bury {
 				g.bury(g.rules.hashName(0, n.name), now, keepOut)

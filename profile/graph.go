@@ -18,7 +18,7 @@ type graph struct {
 	events   index[*record] // by ID
 	evidence map[EvidenceKey]*evidence
 	nodes    index[*node]     // by scoped kind and value
-	anchors  map[ID]*evidence // nil for an ID that is gone
+	anchors  anchors
 
 	words           words
 	traits          []*trait // by word; nil for a word that no trait had as name
@@ -47,7 +47,7 @@ func newGraph(r *rules, now func() time.Time, newID func() ID, keep, shards int)
 		events:     newIndex[*record](shards),
 		nodes:      newIndex[*node](shards),
 		evidence:   map[EvidenceKey]*evidence{},
-		anchors:    map[ID]*evidence{},
+		anchors:    newAnchors(shards),
 		tombstones: map[Hash]tombstone{},
 		words:      words{ids: map[string]uint32{}},
 		sources:    sources{ids: map[string]uint32{}, ranks: r.sources},
@@ -58,16 +58,36 @@ func newGraph(r *rules, now func() time.Time, newID func() ID, keep, shards int)
 // node is an identifier that some evidence holds.
 type node struct {
 	name
-	home  *cluster // nil where no evidence placed it
-	since int64    // first sight in home
+	short [maxShort]byte // the value again where it fits: a look-up that compares it here waits for memory once less
+	home  *cluster       // nil where no evidence placed it
+	since int64          // first sight in home
 	extra *nodeExtra
-	uses  int  // evidence records that hold it
-	stub  bool // of a Store, not loaded
+	uses  int32 // evidence records that hold it
+	stub  bool  // of a Store, not loaded
 
 	// The scratch state of the fold numbered epoch.
 	epoch     uint64
 	next      *cluster
 	nextSince int64
+}
+
+// maxShort is the length of nearly all phone numbers, card numbers, tokens and IDs.
+const maxShort = 32
+
+func (n *node) init(nm name) {
+	n.name = nm
+	copy(n.short[:], nm.value)
+}
+
+// is makes a node an entry of an index.
+func (n *node) is(kind int, value string) bool {
+	if n.kind.index != kind || len(n.value) != len(value) {
+		return false
+	}
+	if len(value) <= maxShort {
+		return string(n.short[:len(value)]) == value
+	}
+	return n.value == value
 }
 
 // nodeExtra is what few nodes have.
@@ -355,7 +375,7 @@ func (g *graph) newEvidence(p *prepared) *evidence {
 	e := g.hold(p.key, p.names)
 	e.anchor, e.arrival = g.newID(), g.nextArrival()
 	e.first, e.last = p.at, p.at
-	g.anchors[e.anchor] = e
+	g.anchors.add(e)
 	return e
 }
 
@@ -395,8 +415,9 @@ func (g *graph) hold(key EvidenceKey, names []name) *evidence {
 	for i, nm := range names {
 		n := nodes[i]
 		if n == nil {
-			room = append(room, node{name: nm})
+			room = room[:len(room)+1]
 			n = &room[len(room)-1]
+			n.init(nm)
 			g.addNode(n)
 		}
 		n.uses++
@@ -417,9 +438,10 @@ func (g *graph) findNode(nm name) *node { return g.nodes.get(nm.kind.index, nm.v
 // firstSight is all that a customer seen for the first time takes, in one piece
 // of memory: most have few identifiers, and what is used together lies together.
 type firstSight struct {
-	evidence evidence
-	cluster  cluster
 	nodes    [firstNames]node
+	cluster  cluster
+	evidence evidence
+	record   record
 	links    [firstNames]*node
 	placed   [firstNames]*node
 	limits   summary

@@ -128,6 +128,4 @@ func (x *index[P]) all() iter.Seq[P] {
 	}
 }
 
-func (n *node) is(kind int, value string) bool { return n.value == value && n.kind.index == kind }
-
 func (rec *record) is(_ int, id string) bool { return rec.id == id }

@@ -142,7 +142,7 @@ func (g *graph) lookup(nm name, at int64) (ID, error) {
 		n = g.nodeAt(nm, at)
 	}
 	switch {
-	case n == nil || g.over(n.home, g.now().UnixMicro()):
+	case n == nil || g.rules.retention.visitors > 0 && g.over(n.home, g.now().UnixMicro()):
 		return "", ErrNotFound
 	case n.home != nil && n.home.anchor != "" && n.since != unseen:
 		return n.home.anchor, nil
@@ -189,7 +189,7 @@ func (n *node) refused() error {
 
 // find resolves a present or former ID.
 func (g *graph) find(id ID) (*cluster, error) {
-	e, ok := g.anchors[id]
+	e, ok := g.anchors.get(id)
 	switch {
 	case !ok:
 		return nil, ErrNotFound

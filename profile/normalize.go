@@ -77,13 +77,14 @@ func (k *kind) clean(value string) (string, Reason) {
 func NormalizeText(value string) (string, Reason) {
 	run, all := 0, true
 	for _, r := range value {
-		if strings.ContainsRune("*＊•●", r) {
+		switch r {
+		case '*', '＊', '•', '●':
 			if run++; run == 3 {
 				return "", ReasonMasked
 			}
-			continue
+		default:
+			run, all = 0, false
 		}
-		run, all = 0, false
 	}
 	if all {
 		return "", ReasonMasked
@@ -166,6 +167,9 @@ func NormalizeE164(value string) (string, Reason) {
 // must be mobile numbers (11 digits, 13 to 19) or fixed lines with area code;
 // others must carry a country code. Service numbers (95…, 400…) are malformed.
 func NormalizePhoneCN(value string) (string, Reason) {
+	if isMobileCN(value) && allDigits(value) { // nearly all
+		return "+86" + value, 0
+	}
 	digits, plus, reason := phoneDigits(value)
 	if reason != 0 {
 		return "", reason

@@ -291,7 +291,8 @@ func (p *passing) place(n *node) *node {
 	nm := name{kind: s, value: n.value}
 	same := p.to.findNode(nm)
 	if same == nil {
-		same = &node{name: nm}
+		same = &node{}
+		same.init(nm)
 		p.to.addNode(same)
 	}
 	return same
@@ -345,8 +346,8 @@ func (p *passing) evidence() {
 			}
 		}
 	}
-	for id, e := range p.from.anchors {
-		p.to.anchors[id] = moved[e]
+	for id, e := range p.from.anchors.all() {
+		p.to.anchors.set(id, moved[e])
 	}
 	for _, e := range slices.SortedFunc(maps.Values(p.to.evidence), func(a, b *evidence) int { return slices.Compare(a.key[:], b.key[:]) }) {
 		slices.SortFunc(e.records, compareRecords)
@@ -356,11 +357,11 @@ func (p *passing) evidence() {
 			e.anchor, e.arrival = p.to.newID(), p.to.nextArrival()
 		}
 		if e.anchor != "" {
-			p.to.anchors[e.anchor] = e
+			p.to.anchors.set(e.anchor, e)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(p.to.anchors)) {
-		if e := p.to.anchors[id]; e != nil && id != e.anchor {
+	for _, id := range slices.Sorted(maps.Keys(p.to.anchors.former)) {
+		if e := p.to.anchors.former[id]; e != nil {
 			e.more().formers = append(e.more().formers, id)
 		}
 	}

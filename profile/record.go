@@ -47,7 +47,11 @@ func compareRecords(a, b *record) int {
 // keepRecord makes the record of an event, all of it copied.
 func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 	in := p.event
-	rec := &record{
+	rec := &record{}
+	if g.first != nil && e == &g.first.evidence && g.first.record.id == "" {
+		rec = &g.first.record
+	}
+	*rec = record{
 		id: in.ID, source: g.sources.id(in.Source), name: g.words.id(in.Name), brand: g.words.id(in.Brand),
 		traits: uint16(len(in.Traits)), mode: in.Mode, at: p.at, evidence: e,
 	}

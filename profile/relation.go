@@ -226,7 +226,7 @@ func (d *Directory) Profiles(ctx context.Context) iter.Seq2[ID, error] {
 func (d *Directory) profiles(ctx context.Context) ([]ID, error) {
 	var ids []ID
 	err := d.view(ctx, Query{}, func(g *graph) error {
-		for id, e := range g.anchors {
+		for id, e := range g.anchors.all() {
 			if e != nil && e.home.id() == id {
 				ids = append(ids, id)
 			}

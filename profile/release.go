@@ -222,7 +222,7 @@ func (g *graph) reassign(e *evidence, before name, base *node, now int64) {
 	g.reckon(to, into, now)
 	if emptied {
 		for _, id := range append([]ID{e.anchor}, e.formers()...) { // a former ID follows its events
-			g.anchors[id] = to
+			g.anchors.set(id, to)
 			to.more().formers = append(to.more().formers, id)
 		}
 	}

@@ -240,7 +240,7 @@ func (d *Directory) retainVisitor(ctx context.Context, id ID, now int64, sum *Re
 	events := 0
 	err = d.update(ctx, Query{Anchors: []ID{id}}, func(g *graph) error {
 		gone = false
-		e := g.anchors[id]
+		e, _ := g.anchors.get(id)
 		if e == nil || e.home.id() != id {
 			return nil // it went, or merged, meanwhile
 		}

@@ -72,7 +72,7 @@ func (s *summary) row() SideRow {
 }
 
 func (n *node) nameRow(version uint64) NameRow {
-	row := NameRow{Name: n.row(), Version: version, Profile: n.home.id(), Uses: n.uses}
+	row := NameRow{Name: n.row(), Version: version, Profile: n.home.id(), Uses: int(n.uses)}
 	if n.home != nil {
 		row.Since = instant(n.since)
 	}

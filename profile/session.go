@@ -226,7 +226,7 @@ func (s *session) hydrate(rows Rows, q Query) {
 	}
 	for _, row := range rows.Anchors {
 		s.anchors[row.ID] = row
-		g.anchors[row.ID] = g.evidence[row.Evidence]
+		g.anchors.set(row.ID, g.evidence[row.Evidence])
 	}
 	for _, row := range rows.Events {
 		s.record(row)
@@ -330,7 +330,8 @@ func (s *session) known(nm name) *node {
 	if n := s.graph.findNode(nm); n != nil {
 		return n
 	}
-	n := &node{name: nm, stub: true}
+	n := &node{stub: true}
+	n.init(nm)
 	s.graph.addNode(n)
 	return n
 }
@@ -338,7 +339,7 @@ func (s *session) known(nm name) *node {
 func (s *session) node(nm name, row NameRow) {
 	n := s.known(nm)
 	n.stub = false
-	n.uses = row.Uses
+	n.uses = int32(row.Uses)
 	n.home = s.stub(row.Profile)
 	n.since = unseen
 	if !row.Since.IsZero() {
@@ -428,11 +429,11 @@ func (s *session) evidenceRow(row EvidenceRow) {
 		e.more().unlinked, e.extra.restricted = row.Unlinked, row.Restricted
 	}
 	g.evidence[e.key] = e
-	g.anchors[e.anchor] = e
+	g.anchors.set(e.anchor, e)
 	if len(row.Formers) > 0 {
 		e.more().formers = slices.Clone(row.Formers)
 		for _, id := range row.Formers {
-			g.anchors[id] = e
+			g.anchors.set(id, e)
 		}
 	}
 	s.evidence[e.key] = row
@@ -614,7 +615,7 @@ func (s *session) passing(told []AnchorRow) []AnchorRow {
 		known[row.ID] = true
 	}
 	var out []AnchorRow
-	for id, e := range s.graph.anchors {
+	for id, e := range s.graph.anchors.all() {
 		if _, loaded := s.anchors[id]; e == nil && !loaded && !known[id] {
 			out = append(out, AnchorRow{ID: id})
 		}
@@ -625,7 +626,7 @@ func (s *session) passing(told []AnchorRow) []AnchorRow {
 // anchorRow says which evidence answers to an ID.
 func (g *graph) anchorRow(id ID) AnchorRow {
 	row := AnchorRow{ID: id}
-	if e := g.anchors[id]; e != nil {
+	if e, _ := g.anchors.get(id); e != nil {
 		row.Evidence = e.key
 	}
 	return row
