@@ -29,16 +29,16 @@ func (g *graph) traitID(name string) uint32 {
 // report folds the traits of an event into its evidence and its profile. It
 // returns the traits whose golden value changed, in changed's space.
 func (g *graph) report(e *evidence, rec *record, changed []uint32) []uint32 {
-	if e.traits == nil && rec.traits > 0 {
-		e.traits = make([]candidate, 0, rec.traits)
+	if e.traits == nil && rec.traits != "" {
+		e.traits = make([]candidate, 0, rec.traits.count())
 	}
-	for i := range rec.fields[:rec.traits] {
-		f := &rec.fields[i]
+	for rest := rec.traits; rest != ""; {
+		f := rest.next()
 		t := g.traits[f.name]
 		if !t.accepts(f.value) {
 			continue
 		}
-		c := t.candidateOf(rec, *f)
+		c := t.candidateOf(rec, f)
 		if g.contribute(e, &c) {
 			changed = append(changed, f.name)
 		}
@@ -49,7 +49,8 @@ func (g *graph) report(e *evidence, rec *record, changed []uint32) []uint32 {
 // refusedTraits are the names of the traits whose rule refuses their value.
 func (g *graph) refusedTraits(rec *record) []string {
 	var refused []string
-	for _, f := range rec.fields[:rec.traits] {
+	for rest := rec.traits; rest != ""; {
+		f := rest.next()
 		if t := g.traits[f.name]; f.value.kind != None && !t.accepts(f.value) {
 			refused = append(refused, t.name)
 		}

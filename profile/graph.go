@@ -17,7 +17,7 @@ type graph struct {
 
 	events   index[*record] // by ID
 	evidence map[EvidenceKey]*evidence
-	nodes    index[*node]     // by scoped kind and value
+	nodes    index[*node] // by scoped kind and value
 	anchors  anchors
 
 	words           words
@@ -321,7 +321,7 @@ func (g *graph) observe(p *prepared, refused []Refusal) Receipt {
 		}
 		r.Seq = rec.seq
 	}
-	if rec.traits > 0 {
+	if rec.traits != "" {
 		var stack [16]uint32
 		changed := g.report(e, rec, stack[:0])
 		if len(changed) > 0 && e.home != nil {

@@ -41,7 +41,8 @@ func TestIndexIsAMap(t *testing.T) {
 func TestIndexTellsNumbersApart(t *testing.T) {
 	x := newIndex[*node](1)
 	for i := range 5 {
-		n := &node{name: name{kind: &scoped{index: i}, value: "1"}}
+		n := &node{}
+		n.init(name{kind: &scoped{index: i}, value: "1"})
 		x.put(i, "1", n)
 		require.True(t, x.get(i, "1") == n)
 	}

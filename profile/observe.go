@@ -413,30 +413,29 @@ func (g *graph) sameContent(rec *record, p *prepared) bool {
 	if rec.at != p.at || g.sources.names[rec.source] != e.Source ||
 		g.words.names[rec.brand] != e.Brand || !slices.Equal(rec.ids, writable(e.Identifiers)) ||
 		!slices.Equal(rec.consents(), p.consents) || !slices.Equal(rec.relations(), relationsOf(e)) ||
-		int(rec.traits) != len(e.Traits) {
+		!g.hasValues(rec.traits, e.Traits) {
 		return false
 	}
-	bare := g.rules.retention.bare(e.Name, p.at, p.now.UnixMicro()) // the rest is over, if it is there still
-	fields := rec.fields
-	if bare {
-		fields = fields[:rec.traits]
-	} else if g.words.names[rec.name] != e.Name || len(fields) != len(e.Traits)+len(e.Properties) {
+	if g.rules.retention.bare(e.Name, p.at, p.now.UnixMicro()) {
+		return true // the rest is over, if it is there still
+	}
+	if g.words.names[rec.name] != e.Name || !g.hasValues(rec.properties, e.Properties) {
 		return false
-	}
-	for i, f := range fields {
-		name, values := g.words.names, e.Properties
-		if i < int(rec.traits) {
-			values = e.Traits
-		}
-		if v, ok := values[name[f.name]]; !ok || v != f.value {
-			return false
-		}
-	}
-	if bare {
-		return true
 	}
 	if rec.more == nil || rec.more.order == nil || e.Order == nil {
 		return e.Order == nil && (rec.more == nil || rec.more.order == nil)
 	}
 	return rec.more.order.Equal(*orderOf(e))
+}
+
+// hasValues reports whether fields are just those of an event.
+func (g *graph) hasValues(f fields, values Values) bool {
+	n := 0
+	for ; f != ""; n++ {
+		is := f.next()
+		if v, ok := values[g.words.names[is.name]]; !ok || v != is.value {
+			return false
+		}
+	}
+	return n == len(values)
 }

@@ -9,26 +9,21 @@ import (
 )
 
 // record is an event in its place, as it is kept: names are interned, maps are
-// slices, and what few events have stands apart.
+// packed, and what few events have stands apart.
 type record struct {
-	id       string
-	source   uint32
-	name     uint32
-	brand    uint32
-	traits   uint16 // of fields, the first so many are traits, the rest properties
-	mode     Mode
-	stripped bool // in this session
-	at       int64
-	seq      uint64
-	evidence *evidence // nil once retracted
-	ids      []Identifier
-	fields   []field
-	more     *more
-}
-
-type field struct {
-	value Value
-	name  uint32
+	id         string
+	source     uint32
+	name       uint32
+	brand      uint32
+	mode       Mode
+	stripped   bool // in this session
+	at         int64
+	seq        uint64
+	evidence   *evidence // nil once retracted
+	ids        []Identifier
+	traits     fields
+	properties fields
+	more       *more
 }
 
 type more struct {
@@ -53,7 +48,7 @@ func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 	}
 	*rec = record{
 		id: in.ID, source: g.sources.id(in.Source), name: g.words.id(in.Name), brand: g.words.id(in.Brand),
-		traits: uint16(len(in.Traits)), mode: in.Mode, at: p.at, evidence: e,
+		mode: in.Mode, at: p.at, evidence: e,
 	}
 	// Sources tend to report the same identifiers again and again.
 	ids := writable(in.Identifiers)
@@ -62,15 +57,17 @@ func (g *graph) keepRecord(p *prepared, e *evidence) *record {
 	} else {
 		rec.ids = slices.Clone(ids)
 	}
-	if n := len(in.Traits) + len(in.Properties); n > 0 {
-		rec.fields = make([]field, 0, n)
-		for name, v := range in.Traits {
-			rec.fields = append(rec.fields, field{v, g.traitID(name)})
-		}
-		for name, v := range in.Properties {
-			rec.fields = append(rec.fields, field{v, g.words.id(name)})
-		}
+	var stack [256]byte
+	packed := stack[:0]
+	for name, v := range in.Traits {
+		packed = appendField(packed, g.traitID(name), v)
 	}
+	rec.traits = fields(packed)
+	packed = packed[:0]
+	for name, v := range in.Properties {
+		packed = appendField(packed, g.words.id(name), v)
+	}
+	rec.properties = fields(packed)
 	if in.Order != nil || len(in.Consents) > 0 || len(in.Relations) > 0 {
 		rec.more = &more{order: orderOf(in), consents: slices.Clone(p.consents), relations: relationsOf(in)}
 	}
@@ -103,22 +100,24 @@ func (g *graph) eventOf(rec *record) Event {
 		ID: rec.id, Source: g.sources.names[rec.source], Name: g.words.names[rec.name], Brand: g.words.names[rec.brand],
 		Time: time.UnixMicro(rec.at).UTC(), Mode: rec.mode, Identifiers: rec.ids,
 	}
-	if rec.traits > 0 {
-		e.Traits = make(Values, rec.traits)
-		for _, f := range rec.fields[:rec.traits] {
-			e.Traits[g.words.names[f.name]] = f.value
-		}
-	}
-	if n := len(rec.fields) - int(rec.traits); n > 0 {
-		e.Properties = make(Values, n)
-		for _, f := range rec.fields[rec.traits:] {
-			e.Properties[g.words.names[f.name]] = f.value
-		}
-	}
+	e.Traits, e.Properties = g.values(rec.traits), g.values(rec.properties)
 	if rec.more != nil {
 		e.Order, e.Consents, e.Relations = rec.more.order, rec.more.consents, rec.more.relations
 	}
 	return e
+}
+
+// values unpacks fields; nil where there are none.
+func (g *graph) values(f fields) Values {
+	if f == "" {
+		return nil
+	}
+	v := make(Values, f.count())
+	for f != "" {
+		is := f.next()
+		v[g.words.names[is.name]] = is.value
+	}
+	return v
 }
 
 // consents are the acts that the event reported.

@@ -89,11 +89,11 @@ func (r *retention) strip(e *Event, now int64) {
 func (g *graph) strip(rec *record, now int64) bool {
 	hasMore := rec.more != nil && rec.more.order != nil
 	if !g.rules.retention.bare(g.words.names[rec.name], rec.at, now) ||
-		rec.name == g.words.id("") && len(rec.fields) == int(rec.traits) && !hasMore {
+		rec.name == g.words.id("") && rec.properties == "" && !hasMore {
 		return false
 	}
 	rec.name, rec.stripped = g.words.id(""), true
-	rec.fields = slices.Clone(rec.fields[:rec.traits])
+	rec.properties = ""
 	if hasMore {
 		rec.more = &more{consents: rec.more.consents, relations: rec.more.relations}
 	}
