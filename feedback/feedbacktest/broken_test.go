@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,12 +24,21 @@ var broken = map[string]func() feedback.Store{
 	"writes though canceled":           func() feedback.Store { return deaf{feedback.NewMemory()} },
 	"keeps what is deleted":            func() feedback.Store { return hoarding{feedback.NewMemory()} },
 	"is late by a microsecond":         func() feedback.Store { return tardy{feedback.NewMemory()} },
+	"creates what exists":              func() feedback.Store { return doubling{feedback.NewMemory()} },
+	"forgets the zone of a time":       func() feedback.Store { return zoneless{feedback.NewMemory()} },
 }
 
 var brokenCare = map[string]func() care.Store{
 	"care applies half of a refused batch": func() care.Store { return halfCare{care.NewMemory()} },
 	"care shows closed cases as open":      func() care.Store { return openCare{care.NewMemory()} },
 	"care forgets the time of a page":      func() care.Store { return pageCare{care.NewMemory()} },
+	"care commits whatever the version":    func() care.Store { return carelessCare{Store: care.NewMemory()} },
+	"care lends what is lent":              func() care.Store { return carelessCare{Store: care.NewMemory(), loans: true} },
+	"care skips a case":                    func() care.Store { return skippingCare{Store: care.NewMemory()} },
+	"care skips a product":                 func() care.Store { return skippingCare{Store: care.NewMemory(), products: true} },
+	"care reads what was":                  func() care.Store { return &staleCare{Store: care.NewMemory(), seen: map[string]care.Records{}} },
+	"care writes though canceled":          func() care.Store { return deafCare{care.NewMemory()} },
+	"care is late by a microsecond":        func() care.Store { return tardyCare{care.NewMemory()} },
 }
 
 const brokenEnv = "CXKIT_BROKEN_STORE"
@@ -169,4 +179,107 @@ type pageCare struct{ care.Store }
 func (s pageCare) Page(ctx context.Context, q care.Query) ([]care.Case, error) {
 	q.From = time.Time{}
 	return s.Store.Page(ctx, q)
+}
+
+// doubling takes a new invitation for the one that is there.
+type doubling struct{ feedback.Store }
+
+func (s doubling) Commit(ctx context.Context, b feedback.Batch) error {
+	b.Put.Invitations = slices.Clone(b.Put.Invitations)
+	for i := range b.Put.Invitations {
+		inv := &b.Put.Invitations[i]
+		got, err := s.Get(ctx, feedback.Keys{Invitations: []string{inv.ID}})
+		if err == nil && inv.Version == 0 && len(got.Invitations) > 0 {
+			inv.Version = got.Invitations[0].Version
+		}
+	}
+	return s.Store.Commit(ctx, b)
+}
+
+// zoneless takes the time of day on the wall for the one in UTC.
+type zoneless struct{ feedback.Store }
+
+func (s zoneless) Commit(ctx context.Context, b feedback.Batch) error {
+	b.Put.Responses = slices.Clone(b.Put.Responses)
+	for i := range b.Put.Responses {
+		at := b.Put.Responses[i].Time
+		b.Put.Responses[i].Time = time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), time.UTC)
+	}
+	return s.Store.Commit(ctx, b)
+}
+
+// carelessCare takes the versions that are there, of cases or of loans.
+type carelessCare struct {
+	care.Store
+	loans bool
+}
+
+func (s carelessCare) Commit(ctx context.Context, b care.Batch) error {
+	b.Put.Cases, b.Put.Loans = slices.Clone(b.Put.Cases), slices.Clone(b.Put.Loans)
+	for i := range b.Put.Cases {
+		got, err := s.Get(ctx, care.Keys{Cases: []string{b.Put.Cases[i].ID}})
+		if err == nil && !s.loans && len(got.Cases) > 0 {
+			b.Put.Cases[i].Version = got.Cases[0].Version
+		}
+	}
+	for i := range b.Put.Loans {
+		got, err := s.Get(ctx, care.Keys{Loans: []string{b.Put.Loans[i].Item}})
+		if err == nil && s.loans && len(got.Loans) > 0 {
+			b.Put.Loans[i].Version = got.Loans[0].Version
+		}
+	}
+	return s.Store.Commit(ctx, b)
+}
+
+type skippingCare struct {
+	care.Store
+	products bool
+}
+
+func (s skippingCare) Page(ctx context.Context, q care.Query) ([]care.Case, error) {
+	rows, err := s.Store.Page(ctx, q)
+	if n := len(rows); !s.products && n > 1 && n == q.Limit {
+		rows = append(rows[:n-2], rows[n-1])
+	}
+	return rows, err
+}
+
+func (s skippingCare) Products(ctx context.Context, q care.Query) ([]care.Product, error) {
+	rows, err := s.Store.Products(ctx, q)
+	if n := len(rows); s.products && n > 1 && n == q.Limit {
+		rows = append(rows[:n-2], rows[n-1])
+	}
+	return rows, err
+}
+
+type staleCare struct {
+	care.Store
+	mu   sync.Mutex
+	seen map[string]care.Records
+}
+
+func (s *staleCare) Get(ctx context.Context, k care.Keys) (care.Records, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(k.Loans) != 1 {
+		return s.Store.Get(ctx, k)
+	}
+	if r, ok := s.seen[k.Loans[0]]; ok {
+		return r, nil
+	}
+	r, err := s.Store.Get(ctx, k)
+	s.seen[k.Loans[0]] = r
+	return r, err
+}
+
+type deafCare struct{ care.Store }
+
+func (s deafCare) Commit(ctx context.Context, b care.Batch) error {
+	return s.Store.Commit(context.WithoutCancel(ctx), b)
+}
+
+type tardyCare struct{ care.Store }
+
+func (s tardyCare) Due(ctx context.Context, now time.Time, limit int) ([]care.Case, error) {
+	return s.Store.Due(ctx, now.Add(-time.Microsecond), limit)
 }

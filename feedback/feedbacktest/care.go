@@ -125,6 +125,10 @@ func testCaseVersions(t *testing.T, s care.Store) {
 		t.Error("a refused batch has left a loan")
 	}
 	keys := care.Keys{Cases: []string{c.ID}, Products: []string{p.ID}}
+	putCases(t, s, care.Records{Loans: []care.Loan{l}})
+	if err := s.Commit(t.Context(), care.Batch{Put: care.Records{Loans: []care.Loan{l}}}); !errors.Is(err, care.ErrConflict) {
+		t.Errorf("lending what is lent: got %v, want ErrConflict", err)
+	}
 	now := getCases(t, s, keys)
 	if err := s.Commit(t.Context(), care.Batch{Delete: now}); err != nil {
 		t.Fatalf("deleting the stored version: %v", err)

@@ -117,6 +117,12 @@ func testRoundTrip(t *testing.T, s feedback.Store) {
 		same(t, want, get(t, s, keys))
 		put(t, s, want)
 	}
+	// A time in another zone is the same instant.
+	east := response("east", start.In(time.FixedZone("east", 8*3600)))
+	put(t, s, feedback.Records{Responses: []feedback.Response{east}})
+	if got := get(t, s, feedback.Keys{Responses: []string{"east"}}).Responses[0].Time; !got.Equal(start) {
+		t.Fatalf("put at %s, read at %s", east.Time, got)
+	}
 	keys.Responses = append(keys.Responses, "absent")
 	if got := get(t, s, keys); len(got.Responses) != 1 {
 		t.Fatalf("asked for one that exists and one that does not, got %d", len(got.Responses))

@@ -2,14 +2,18 @@ package loyaltytest_test
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cxkit/cxkit/loyalty"
 	"github.com/cxkit/cxkit/loyalty/loyaltytest"
+	"github.com/cxkit/cxkit/loyalty/program"
 )
 
 // broken are stores that are wrong in one way each. The suite must catch them.
@@ -28,8 +32,23 @@ var broken = map[string]func(*loyalty.MemoryStore) loyalty.Store{
 	"standings are forgotten":       func(s *loyalty.MemoryStore) loyalty.Store { return &forgets{s} },
 }
 
+// brokenTiers are stores of tiers that are wrong in one way each.
+var brokenTiers = map[string]func(*program.MemoryStore) program.Store{
+	"tiers: compare-and-swap is lost":      func(s *program.MemoryStore) program.Store { return tierSwap{s} },
+	"tiers: an update is accepted twice":   func(s *program.MemoryStore) program.Store { return tierTwice{s} },
+	"tiers: a page of the history skips":   func(s *program.MemoryStore) program.Store { return tierSkips{s} },
+	"tiers: a page of reviews skips":       func(s *program.MemoryStore) program.Store { return tierReviews{s} },
+	"tiers: reads are stale":               func(s *program.MemoryStore) program.Store { return &tierStale{MemoryStore: s} },
+	"tiers: times lose the microsecond":    func(s *program.MemoryStore) program.Store { return tierCoarse{s} },
+	"tiers: writes though it was canceled": func(s *program.MemoryStore) program.Store { return tierDeaf{s} },
+	"tiers: a refused update is half there": func(s *program.MemoryStore) program.Store {
+		return &tierHalf{MemoryStore: s, more: map[string][]program.TierChange{}}
+	},
+}
+
 func TestTheSuiteCatchesBrokenStores(t *testing.T) {
-	for name := range broken {
+	names := slices.Collect(maps.Keys(broken))
+	for _, name := range slices.AppendSeq(names, maps.Keys(brokenTiers)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.Command(os.Args[0], "-test.run=^TestBrokenStore$")
@@ -46,6 +65,10 @@ func TestBrokenStore(t *testing.T) {
 	name := os.Getenv("LOYALTYTEST_BROKEN")
 	if name == "" {
 		t.Skip("run by TestTheSuiteCatchesBrokenStores")
+	}
+	if open := brokenTiers[name]; open != nil {
+		loyaltytest.TestProgramStore(t, func(testing.TB) program.Store { return open(program.NewMemoryStore()) })
+		return
 	}
 	loyaltytest.TestStore(t, func(testing.TB) loyalty.Store { return broken[name](loyalty.NewMemoryStore()) })
 }
@@ -187,4 +210,89 @@ func (s *forgets) Commit(ctx context.Context, ps []loyalty.Posting) []error {
 		}
 	}
 	return s.MemoryStore.Commit(ctx, ps)
+}
+
+type tierSwap struct{ *program.MemoryStore }
+
+func (s tierSwap) Commit(ctx context.Context, u program.TierUpdate) error {
+	was, err := s.Tier(ctx, u.Program, u.State.Account)
+	if err != nil {
+		return err
+	}
+	u.State.Version = was.Version + 1
+	return s.MemoryStore.Commit(ctx, u)
+}
+
+type tierTwice struct{ *program.MemoryStore }
+
+func (s tierTwice) Commit(ctx context.Context, u program.TierUpdate) error {
+	err := s.MemoryStore.Commit(ctx, u)
+	if was, _ := s.Tier(ctx, u.Program, u.State.Account); errors.Is(err, program.ErrConflict) && was.Version == u.State.Version {
+		return nil
+	}
+	return err
+}
+
+type tierSkips struct{ *program.MemoryStore }
+
+func (s tierSkips) History(ctx context.Context, id, account string, after, limit int) ([]program.TierChange, error) {
+	if after > 0 {
+		after++
+	}
+	return s.MemoryStore.History(ctx, id, account, after, limit)
+}
+
+type tierReviews struct{ *program.MemoryStore }
+
+func (s tierReviews) Reviews(ctx context.Context, id string, now time.Time, after program.TierState, limit int) ([]program.TierState, error) {
+	rows, err := s.MemoryStore.Reviews(ctx, id, now, after, limit)
+	if n := len(rows); n > 1 && n == limit {
+		rows = append(rows[:n-2], rows[n-1])
+	}
+	return rows, err
+}
+
+type tierStale struct {
+	*program.MemoryStore
+	once sync.Once
+	seen program.TierState
+}
+
+func (s *tierStale) Tier(ctx context.Context, id, account string) (program.TierState, error) {
+	now, err := s.MemoryStore.Tier(ctx, id, account)
+	s.once.Do(func() { s.seen = now })
+	return s.seen, err
+}
+
+type tierCoarse struct{ *program.MemoryStore }
+
+func (s tierCoarse) Commit(ctx context.Context, u program.TierUpdate) error {
+	u.State.Since = u.State.Since.Truncate(time.Millisecond)
+	return s.MemoryStore.Commit(ctx, u)
+}
+
+type tierDeaf struct{ *program.MemoryStore }
+
+func (s tierDeaf) Commit(ctx context.Context, u program.TierUpdate) error {
+	return s.MemoryStore.Commit(context.WithoutCancel(ctx), u)
+}
+
+// tierHalf keeps the changes of updates that it refused.
+type tierHalf struct {
+	*program.MemoryStore
+	more map[string][]program.TierChange
+}
+
+func (s *tierHalf) Commit(ctx context.Context, u program.TierUpdate) error {
+	err := s.MemoryStore.Commit(ctx, u)
+	if err != nil {
+		s.more[u.State.Account] = append(s.more[u.State.Account], u.Changes...)
+	}
+	return err
+}
+
+func (s *tierHalf) History(ctx context.Context, id, account string, after, limit int) ([]program.TierChange, error) {
+	rows, err := s.MemoryStore.History(ctx, id, account, 0, 1<<20)
+	rows = append(rows, s.more[account]...)
+	return rows[min(len(rows), after):min(len(rows), after+limit)], err
 }
