@@ -136,7 +136,7 @@ func TestCrash(t *testing.T) {
 				out, err := child.StdoutPipe()
 				require.NoError(t, err)
 				require.NoError(t, child.Start())
-				life := time.Duration(rng.IntN(60_000)) * time.Microsecond
+				life := time.Duration(rng.IntN(100_000)) * time.Microsecond
 				lines := bufio.NewScanner(out)
 				var kill sync.Once
 				for lines.Scan() {
@@ -171,6 +171,7 @@ func TestCrash(t *testing.T) {
 					require.NoError(t, s.do(context.Background(), op, nil))
 				}
 			}
+			s.finish(t)
 			s.verify(t, attempted, attempted)
 			t.Logf("killed %d times, %d operations, %d of them open when it was killed", *crashCycles, len(attempted), len(attempted)-len(acknowledged))
 			require.Greater(t, len(attempted), *crashCycles)
@@ -229,5 +230,6 @@ func TestTheServerCrashes(t *testing.T) {
 	stop.Store(true)
 	group.Wait()
 	t.Logf("%d operations, %d attempts met the outage", len(done), interrupted)
+	s.finish(t)
 	s.verify(t, done, done)
 }

@@ -14,9 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
+	"github.com/cxkit/cxkit/segment"
 )
 
-var faultDepth = flag.Int("faults.depth", 40, "at most so many calls of an operation fail, one at a time")
+var faultDepth = flag.Int("faults.depth", 8, "at most so many calls of an operation fail, one at a time")
+
+// slow is how long a slow call takes at most.
+const slow = 10 * time.Millisecond
 
 // sqlState is an error of PostgreSQL's, resultCode one of SQLite's.
 type (
@@ -64,7 +68,11 @@ func TestFaults(t *testing.T) {
 		source func(testing.TB) string
 	}{
 		{"sqlite", func(t testing.TB) string { return SQLiteSource(t, "off") }},
-		{"pgx", PostgresSource},
+		{"pgx", func(t testing.TB) string {
+			source := PostgresSource(t)
+			forgetful(t, open(t, "pgx", source, 1))
+			return source
+		}},
 	} {
 		d := dialectOf(e.driver)
 		t.Run(d.String(), func(t *testing.T) {
@@ -83,19 +91,31 @@ func TestFaults(t *testing.T) {
 				done[op] = true
 				return op
 			}
-			for _, kind := range ops[:5] {
+			for _, kind := range kinds {
 				require.NoError(t, s.try(ctx, next(kind)), "what is prepared once is prepared")
+			}
+			// ready is an operation that will find something to do.
+			ready := func(kind string) string {
+				switch kind {
+				case stepOp:
+					require.NoError(t, s.do(ctx, next(inputOp), nil))
+				case followOp:
+					require.NoError(t, s.do(ctx, next(seenOp), nil))
+				}
+				return next(kind)
 			}
 			before := runtime.NumGoroutine()
 			struck, seen := 0, 0
-			for _, kind := range ops[:5] {
+			for _, kind := range kinds {
+				require.NoError(t, s.try(ctx, next(kind)), "what is left from before")
+				op := ready(kind)
 				f.Count()
-				require.NoError(t, s.try(ctx, next(kind)))
+				require.NoError(t, s.try(ctx, op))
 				calls, _ := f.Count()
 				for at := 1; at <= min(calls, *faultDepth); at++ {
 					for _, x := range faultsOf(d) {
 						for _, m := range x.moments {
-							op := next(kind)
+							op := ready(kind)
 							f.Fail(at, m, x.err)
 							err := s.try(ctx, op)
 							if _, hit := f.Count(); hit {
@@ -103,15 +123,18 @@ func TestFaults(t *testing.T) {
 							}
 							if err != nil {
 								seen++
+								if kind == followOp && m == After && errors.Is(err, segment.ErrConflict) {
+									err = x.err // it was done, and then met itself
+								}
 								require.ErrorIs(t, err, x.err, "%s %s call %d of %s", x.name, m, at, kind)
 							}
 							require.NoError(t, s.do(ctx, op, nil), "again, after %s %s call %d", x.name, m, at)
 						}
 					}
-					op := next(kind)
+					canceled := ready(kind)
 					inner, cancel := context.WithCancel(ctx)
 					f.Do(at, cancel)
-					err := s.try(inner, op)
+					err := s.try(inner, canceled)
 					cancel()
 					f.Count()
 					// The end of a transaction that was begun under the context
@@ -119,7 +142,26 @@ func TestFaults(t *testing.T) {
 					if err != nil && kind != orderOp {
 						require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, sql.ErrTxDone) || sqlkit.Lost(err), "canceled at call %d of %s: %v", at, kind, err)
 					}
-					require.NoError(t, s.do(ctx, op, nil))
+					require.NoError(t, s.do(ctx, canceled, nil))
+
+					// A call that takes long is overtaken by another operation,
+					// unless that has to wait for it.
+					op, other := ready(kind), next(kind)
+					overtook := make(chan error, 1)
+					f.Do(at, func() {
+						go func() { overtook <- s.do(ctx, other, nil) }()
+						select {
+						case err := <-overtook:
+							overtook <- err
+						case <-time.After(slow):
+						}
+					})
+					require.NoError(t, s.do(ctx, op, nil), "slow call %d of %s", at, kind)
+					if _, hit := f.Count(); hit {
+						require.NoError(t, <-overtook, "overtaking call %d of %s", at, kind)
+					} else {
+						delete(done, other)
+					}
 				}
 			}
 			t.Logf("%d faults struck, %d were seen by the caller", struck, seen)
@@ -129,6 +171,7 @@ func TestFaults(t *testing.T) {
 				runtime.Gosched()
 			}
 			require.LessOrEqual(t, runtime.NumGoroutine(), before+2, "goroutines that did not end")
+			s.finish(t)
 			s.verify(t, done, done)
 		})
 	}

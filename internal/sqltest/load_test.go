@@ -5,16 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
-	"testing"
+	"sync"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/cxkit/cxkit/feedback"
+	"github.com/cxkit/cxkit/feedback/care"
 	"github.com/cxkit/cxkit/feedback/feedbacksql"
 	"github.com/cxkit/cxkit/internal/sqlkit"
 	"github.com/cxkit/cxkit/journey"
@@ -23,9 +20,11 @@ import (
 	"github.com/cxkit/cxkit/loyalty/loyaltysql"
 	"github.com/cxkit/cxkit/profile"
 	"github.com/cxkit/cxkit/profile/profilesql"
+	"github.com/cxkit/cxkit/segment"
+	"github.com/cxkit/cxkit/segment/segmentsql"
 )
 
-// shop is a backend on four packages and a table of its own, under load. What
+// shop is a backend on the five packages and a table of its own, under load. What
 // an operation does follows from its name, kind and number, alone, so that
 // whoever repeats it repeats the same.
 type shop struct {
@@ -35,23 +34,34 @@ type shop struct {
 	ledger    *loyalty.Ledger
 	journeys  *journey.Engine
 	surveys   *feedback.Collector
+	desk      *care.Desk
+	audiences audiences
 
 	profiles *profilesql.Store
 	points   *loyaltysql.Store
 	routes   *journeysql.Store
 	answers  *feedbacksql.Store
+	groups   *segmentsql.Store
 }
 
 // The kinds of operations.
 const (
-	earnOp  = "earn"  // points
-	seenOp  = "seen"  // an event of a customer
-	inputOp = "input" // an input of a journey
-	askOp   = "ask"   // an invitation
-	orderOp = "order" // all of it, and an order, in one transaction
+	earnOp   = "earn"   // points
+	spendOp  = "spend"  // points held and then taken, and others taken at once
+	seenOp   = "seen"   // an event of a customer
+	inputOp  = "input"  // an input of a journey
+	stepOp   = "step"   // what is due in journeys, which awards points
+	askOp    = "ask"    // an invitation and its answer
+	caseOp   = "case"   // a repair, for which a watch is lent
+	followOp = "follow" // segments catch up with the customers
+	orderOp  = "order"  // an order, its event, points, input and invitation, in one transaction
 )
 
-var ops = []string{earnOp, seenOp, inputOp, askOp, orderOp, orderOp}
+// kinds are each of them once, ops what a load is made of.
+var (
+	kinds = []string{earnOp, spendOp, seenOp, inputOp, stepOp, askOp, caseOp, followOp, orderOp}
+	ops   = append([]string{orderOp}, kinds...)
+)
 
 // migrateShop makes the tables.
 func migrateShop(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
@@ -59,7 +69,7 @@ func migrateShop(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
 	if err != nil {
 		return err
 	}
-	for _, migrate := range []func(context.Context) error{s.profiles.Migrate, s.points.Migrate, s.routes.Migrate, s.answers.Migrate} {
+	for _, migrate := range []func(context.Context) error{s.profiles.Migrate, s.points.Migrate, s.routes.Migrate, s.answers.Migrate, s.groups.Migrate} {
 		if err := migrate(ctx); err != nil {
 			return err
 		}
@@ -67,13 +77,27 @@ func migrateShop(ctx context.Context, db *sql.DB, d sqlkit.Dialect) error {
 	if _, err := db.ExecContext(ctx, "CREATE TABLE shop_order (number TEXT PRIMARY KEY)"); err != nil {
 		return err
 	}
+	for n := range accounts {
+		if _, err := s.ledger.Post(ctx, loyalty.Earn{Key: fund + account(n), Account: account(n), Amount: funds}); err != nil {
+			return err
+		}
+	}
 	return s.journeys.Deploy(ctx, thanks())
 }
+
+// What accounts have from the beginning, so that every redemption can be made,
+// and what the journey awards.
+const (
+	fund  = "fund/"
+	funds = int64(1) << 40
+	bonus = 3
+)
 
 func thanks() *journey.Builder {
 	j := journey.Define("thanks").Key("order")
 	j.Enter(journey.Event("order.paid")).To("waiting")
-	j.State("waiting").After(time.Hour).End("done")
+	j.State("waiting").After(time.Hour).To("thanked")
+	j.State("thanked").Do(journey.Award("thanks", journey.Const(profile.Int(bonus)))).After(time.Hour).End("done")
 	return j
 }
 
@@ -91,21 +115,43 @@ func openShop(_ context.Context, db *sql.DB, d sqlkit.Dialect) (s *shop, err err
 	if s.answers, err = feedbacksql.New(db, d); err != nil {
 		return nil, err
 	}
-	if s.customers, err = profile.New(profile.Config{Store: s.profiles, MaxAhead: -1}); err != nil {
+	if s.groups, err = segmentsql.New(db, d); err != nil {
+		return nil, err
+	}
+	now := func() time.Time { return spring }
+	if s.customers, err = profile.New(profile.Config{Store: s.profiles, Now: now, MaxAhead: ahead}); err != nil {
 		return nil, err
 	}
 	if s.ledger, err = loyalty.New(loyalty.Config{Store: s.points}); err != nil {
 		return nil, err
 	}
-	if s.journeys, err = journey.New(journey.Config{Store: s.routes, Now: func() time.Time { return spring }}); err != nil {
+	s.audiences.cfg = segment.Config{History: s.customers, Store: s.groups}
+	if s.desk, err = care.New(care.Config{Store: s.answers.Care(), Now: now}); err != nil {
 		return nil, err
 	}
-	s.surveys, err = feedback.New(feedback.Config{Store: s.answers, Now: func() time.Time { return spring }, Surveys: []feedback.Survey{{
+	s.journeys, err = journey.New(journey.Config{
+		Store: s.routes, Now: now, Lease: time.Second, MaxAttempts: 1 << 20,
+		Actions: map[journey.Binding]journey.Port{{Kind: journey.AwardEffect}: {Handle: s.award, HonorsKeys: true}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.surveys, err = feedback.New(feedback.Config{Store: s.answers, Now: now, Surveys: []feedback.Survey{{
 		Name: "nps", Program: feedback.Transactional,
 		Questions: []feedback.Question{{Key: "q", Kind: feedback.NPS, Scale: feedback.UsualScale(feedback.NPS)}},
 	}}})
 	return s, err
 }
+
+// award posts the points of a journey under the effect's own key.
+func (s *shop) award(ctx context.Context, d journey.Dispatch) journey.Answer {
+	if _, err := s.ledger.Post(ctx, loyalty.Earn{Key: d.Key, Account: bonusAccount, Amount: bonus}); err != nil {
+		return journey.Later(err.Error(), time.Second)
+	}
+	return journey.Confirm(d.Key)
+}
+
+const bonusAccount = "card-bonus"
 
 func split(op string) (kind string, n int) {
 	kind, number, _ := strings.Cut(op, "/")
@@ -113,14 +159,16 @@ func split(op string) (kind string, n int) {
 	return kind, n
 }
 
-func account(n int) string { return "card-" + strconv.Itoa(n%7) }
+const accounts = 7
+
+func account(n int) string { return "card-" + strconv.Itoa(n%accounts) }
 
 func amount(n int) int64 { return 1 + int64(n%5) }
 
 func (s *shop) event(op string) profile.Event {
 	_, n := split(op)
 	return profile.Event{
-		ID: op, Source: "till", Name: "order.paid", Time: spring.Add(time.Duration(n%1000) * time.Second),
+		ID: op, Source: "till", Name: "order.paid", Time: moment(n),
 		Identifiers: []profile.Identifier{
 			{Kind: "phone", Value: fmt.Sprintf("1380013%04d", n%13)}, {Kind: "device", Value: "d" + strconv.Itoa(n%29)},
 		},
@@ -135,6 +183,14 @@ func (s *shop) input(op string) journey.Input {
 		Props: profile.Values{"order": profile.Text(op)},
 	}
 }
+
+// ahead is how far operations may be ahead of the clock, which stands.
+const ahead = 1 << 20 * time.Second
+
+// moment is the time of an operation.
+func moment(n int) time.Time { return spring.Add(time.Duration(n) * time.Second) }
+
+func watch(n int) string { return "watch-" + strconv.Itoa(n) }
 
 func (s *shop) request(op string) feedback.Request {
 	_, n := split(op)
@@ -152,8 +208,37 @@ func (s *shop) try(ctx context.Context, op string) error {
 		_, err = s.customers.Observe(ctx, s.event(op))
 	case inputOp:
 		_, err = s.journeys.Ingest(ctx, s.input(op))
+	case spendOp:
+		for _, c := range []loyalty.Command{
+			loyalty.Hold{Key: op + "/hold", Account: account(n), Amount: amount(n)},
+			loyalty.Capture{Key: op + "/take", Hold: op + "/hold"},
+			loyalty.Redeem{Key: op, Account: account(n), Amount: amount(n)},
+		} {
+			if _, err := s.ledger.Post(ctx, c); err != nil {
+				return err
+			}
+		}
+	case stepOp:
+		_, err = s.journeys.RunDue(ctx, moment(n).Add(time.Hour))
 	case askOp:
-		_, err = s.surveys.Invite(ctx, s.request(op))
+		if _, err := s.surveys.Invite(ctx, s.request(op)); err != nil {
+			return err
+		}
+		if _, err := s.surveys.Sent(ctx, op, spring); err != nil {
+			return err
+		}
+		_, err = s.surveys.Record(ctx, feedback.Response{
+			ID: op + "/answer", Survey: "nps", Invitation: op, Customer: s.request(op).Customer, Time: spring.Add(time.Minute),
+			Answers: map[string]feedback.Answer{"q": feedback.Rate(n % 11)},
+		})
+	case caseOp:
+		o := care.Opening{ID: op, Kind: care.Repair, Customer: s.request(op).Customer, Time: spring, Outlet: "o1"}
+		if _, err := s.desk.Open(ctx, o); err != nil {
+			return err
+		}
+		_, err = s.desk.Act(ctx, care.Action{ID: "in", Case: op, Time: spring.Add(time.Minute), Verb: "drop_off", Lend: watch(n)})
+	case followOp:
+		err = s.audiences.follow(ctx, moment(n))
 	default:
 		err = s.order(ctx, op)
 	}
@@ -198,7 +283,8 @@ func (s *shop) do(ctx context.Context, op string, other func(error) bool) error 
 			return err
 		}
 		conflict := errors.Is(err, profile.ErrConflict) || errors.Is(err, loyalty.ErrConflict) || errors.Is(err, journey.ErrConflict) ||
-			errors.Is(err, feedback.ErrConflict) || sqlkit.Retryable(err)
+			errors.Is(err, feedback.ErrConflict) ||
+			errors.Is(err, care.ErrConflict) || errors.Is(err, segment.ErrConflict) || sqlkit.Retryable(err)
 		switch {
 		case conflict:
 		case other != nil && other(err):
@@ -209,125 +295,49 @@ func (s *shop) do(ctx context.Context, op string, other func(error) bool) error 
 	}
 }
 
-// settle waits until the server has finished what clients that died had asked for.
-func settle(t testing.TB, db *sql.DB, d sqlkit.Dialect) {
-	t.Helper()
-	if d != sqlkit.Postgres {
-		return
-	}
-	require.Eventually(t, func() bool {
-		var busy int
-		err := db.QueryRow("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'").Scan(&busy)
-		return err == nil && busy == 0
-	}, 30*time.Second, 5*time.Millisecond)
+// audiences are the segments of one process. After a failure the engine is made
+// anew from its store: there it shows whether the commit that failed took place.
+type audiences struct {
+	cfg    segment.Config
+	mu     sync.Mutex
+	engine *segment.Engine
 }
 
-// column reads texts.
-func column(t testing.TB, db *sql.DB, query string) map[string]bool {
-	t.Helper()
-	out := map[string]bool{}
-	require.NoError(t, sqlkit.Scan(context.Background(), db, func(r *sql.Rows) error {
-		var s string
-		err := r.Scan(&s)
-		if out[s] {
-			return fmt.Errorf("twice: %s", s)
-		}
-		out[s] = true
-		return err
-	}, query))
-	return out
+var segments = []segment.Definition{
+	{Name: "regular", Rule: segment.Events("order.paid").Within(segment.Last(10 * time.Minute)).AtLeast(3)},
+	{Name: "west", Rule: segment.Attr("city").Is("c1")},
+	{Name: "quiet", Rule: segment.All(segment.Attr("city").Is("c2"), segment.Not(segment.In("regular")))},
 }
 
-// verify checks that what was acknowledged is there, and that nothing is there
-// twice or by half. attempted are all that may be there.
-func (s *shop) verify(t testing.TB, acknowledged, attempted map[string]bool) {
-	t.Helper()
-	ctx := context.Background()
-	orders := column(t, s.db, "SELECT number FROM shop_order")
-	there := map[string]map[string]bool{
-		earnOp:  column(t, s.db, "SELECT key FROM loyalty_transaction WHERE leg = 0"),
-		seenOp:  column(t, s.db, "SELECT id FROM profile_event"),
-		inputOp: column(t, s.db, "SELECT id FROM journey_input"),
-		askOp:   column(t, s.db, "SELECT id FROM feedback_invitation"),
-	}
-	for op := range acknowledged {
-		if kind, _ := split(op); kind == orderOp {
-			require.True(t, orders[op], "acknowledged and lost: %s", op)
-		} else {
-			require.True(t, there[kind][op], "acknowledged and lost: %s", op)
+// follow takes in what is new about customers, and lets time pass.
+func (a *audiences) follow(ctx context.Context, now time.Time) (err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	defer func() {
+		if err != nil {
+			a.engine = nil
 		}
-	}
-	for kind, ids := range there {
-		for op := range ids {
-			require.True(t, attempted[op], "nobody asked for %s", op)
-			if k, _ := split(op); k == orderOp {
-				require.True(t, orders[op], "%s without its order: %s", kind, op)
+	}()
+	if a.engine == nil {
+		if a.engine, err = segment.Resume(ctx, a.cfg); err != nil {
+			return err
+		}
+		for _, def := range segments {
+			if _, err := a.engine.View(def.Name); err == nil {
+				continue
+			}
+			if err := a.engine.Define(ctx, spring, def); err != nil {
+				return err
 			}
 		}
-		for op := range orders {
-			require.True(t, ids[op], "an order without its %s: %s", kind, op)
+	}
+	if err := a.engine.CatchUp(ctx); err != nil {
+		return err
+	}
+	if now.Second()%20 == 0 {
+		if err := a.engine.Checkpoint(ctx); err != nil {
+			return err
 		}
 	}
-
-	// Points: every key once, and the books in order.
-	want := map[string]int64{}
-	for op := range there[earnOp] {
-		_, n := split(op)
-		want[account(n)] += amount(n)
-	}
-	ledger, err := loyalty.New(loyalty.Config{Store: s.points})
-	require.NoError(t, err)
-	for id, points := range want {
-		b, err := ledger.Balance(ctx, id, "", loyalty.AsOf{})
-		require.NoError(t, err)
-		require.Equal(t, points, b.Total(), id)
-	}
-	_, err = ledger.Verify(ctx, loyalty.Anchor{})
-	require.NoError(t, err)
-
-	// Customers: as if their events had come to a directory in memory, and each
-	// event once in the feed.
-	plain, err := profile.New(profile.Config{MaxAhead: -1})
-	require.NoError(t, err)
-	for _, op := range slices.Sorted(maps.Keys(there[seenOp])) {
-		_, err := plain.Observe(ctx, s.event(op))
-		require.NoError(t, err)
-	}
-	require.Equal(t, groups(t, plain, there[seenOp]), groups(t, s.customers, there[seenOp]), "the same events make the same customers")
-	observed := map[string]bool{}
-	next := uint64(1)
-	for c, err := range s.customers.Changes(ctx, 0) {
-		require.NoError(t, err)
-		require.Equal(t, next, c.Seq, "the feed has no gap")
-		next++
-		if c.Kind == profile.Observed {
-			require.False(t, observed[c.Event], "observed twice: %s", c.Event)
-			observed[c.Event] = true
-		}
-	}
-	require.Equal(t, len(there[seenOp]), len(observed))
-
-	// Journeys: every input started one.
-	started := column(t, s.db, "SELECT key FROM journey_instance")
-	for op := range there[inputOp] {
-		require.True(t, started[op], "an input that started nothing: %s", op)
-	}
-	require.Len(t, started, len(there[inputOp]))
-}
-
-// groups are the events of each customer.
-func groups(t testing.TB, d *profile.Directory, events map[string]bool) []string {
-	t.Helper()
-	by := map[profile.ID][]string{}
-	for _, op := range slices.Sorted(maps.Keys(events)) {
-		_, id, err := d.Event(context.Background(), op)
-		require.NoError(t, err)
-		by[id] = append(by[id], op)
-	}
-	var out []string
-	for _, g := range by {
-		out = append(out, strings.Join(g, " "))
-	}
-	slices.Sort(out)
-	return out
+	return a.engine.Advance(ctx, now)
 }
