@@ -69,10 +69,21 @@ func (d Dialect) List(values []string) string {
 	return b.String()
 }
 
+// Value is the text given as parameter n, where a query selects it.
+func (d Dialect) Value(n int) string {
+	if d == Postgres {
+		return fmt.Sprintf("$%d::text", n)
+	}
+	return fmt.Sprintf("$%d", n)
+}
+
 // Values is a query of one column over a [Dialect.List] given as parameter n.
+// PostgreSQL does not see the list's length while it plans, as in [Dialect.Rows]:
+// a plan for a short one would look cheaper than the one for all that it keeps,
+// and so it would plan each time anew.
 func (d Dialect) Values(n int) string {
 	if d == Postgres {
-		return fmt.Sprintf("SELECT unnest($%d::text[])", n)
+		return fmt.Sprintf("SELECT unnest((SELECT $%d::text[]))", n)
 	}
 	return fmt.Sprintf("SELECT value FROM json_each($%d)", n)
 }
@@ -83,7 +94,7 @@ func (d Dialect) Rows(n, columns int) string {
 	parts := make([]string, columns)
 	for i := range parts {
 		if d == Postgres {
-			parts[i] = fmt.Sprintf("$%d::text[]", n+i)
+			parts[i] = fmt.Sprintf("(SELECT $%d::text[])", n+i)
 		} else {
 			parts[i] = fmt.Sprintf("value ->> %d", i)
 		}

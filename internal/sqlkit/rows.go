@@ -32,12 +32,16 @@ func Columns(list string) []Column {
 }
 
 // Statement writes many rows of values: an insert or a guarded update. On
-// PostgreSQL the rows are sent as one array per column, on SQLite the statement
-// for one row is prepared once and run for each.
+// PostgreSQL the rows are sent as one array per column, and one row alone as its
+// values: cheaper to read, and to the planner the same whatever they are, so that
+// it soon keeps the plan. On SQLite the statement for one row is prepared once
+// and run for each.
 type Statement struct {
 	columns []Column
 	arrays  func(unnest string) string
 	single  string
+	// pieces are single between its parameters.
+	pieces []string
 	// guarded statements must affect every row.
 	guarded bool
 	// plain is a text with parameters of its own instead, run for each row.
@@ -51,11 +55,17 @@ func Insert(table string, columns []Column, tail string) *Statement {
 		names[i] = c.Name
 	}
 	head := "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") "
-	return &Statement{
-		columns: columns,
-		arrays:  func(unnest string) string { return head + "SELECT * FROM " + unnest + " " + tail },
-		single:  head + "VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ") " + tail,
+	return statement(columns, false,
+		func(unnest string) string { return head + "SELECT * FROM " + unnest + " " + tail },
+		head+"VALUES (?"+strings.Repeat(", ?", len(columns)-1)+") "+tail)
+}
+
+func statement(columns []Column, guarded bool, arrays func(unnest string) string, single string) *Statement {
+	pieces := strings.Split(single, "?")
+	for i := range columns {
+		pieces[i+1] = "::" + columns[i].Type + pieces[i+1]
 	}
+	return &Statement{columns: columns, guarded: guarded, arrays: arrays, single: single, pieces: pieces}
 }
 
 // Update sets columns of the rows whose key columns, and guard columns, have
@@ -75,13 +85,11 @@ func Update(table string, sets, keys, guards []Column) *Statement {
 		where = append(where, c.Name+" = ?")
 		whereArrays = append(whereArrays, fmt.Sprintf("t.%s = v.c%d", c.Name, len(columns)))
 	}
-	return &Statement{
-		columns: columns, guarded: true,
-		arrays: func(unnest string) string {
+	return statement(columns, true,
+		func(unnest string) string {
 			return "UPDATE " + table + " t SET " + strings.Join(setArrays, ", ") + " FROM " + unnest + " WHERE " + strings.Join(whereArrays, " AND ")
 		},
-		single: "UPDATE " + table + " SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND "),
-	}
+		"UPDATE "+table+" SET "+strings.Join(set, ", ")+" WHERE "+strings.Join(where, " AND "))
 }
 
 // Delete removes the rows whose key columns, and guard columns, have the values
@@ -93,13 +101,11 @@ func Delete(table string, keys, guards []Column) *Statement {
 		where = append(where, c.Name+" = ?")
 		whereArrays = append(whereArrays, fmt.Sprintf("t.%s = v.c%d", c.Name, i+1))
 	}
-	return &Statement{
-		columns: columns, guarded: true,
-		arrays: func(unnest string) string {
+	return statement(columns, true,
+		func(unnest string) string {
 			return "DELETE FROM " + table + " t USING " + unnest + " WHERE " + strings.Join(whereArrays, " AND ")
 		},
-		single: "DELETE FROM " + table + " WHERE " + strings.Join(where, " AND "),
-	}
+		"DELETE FROM "+table+" WHERE "+strings.Join(where, " AND "))
 }
 
 // Command is a statement of any form that runs once for each row, which holds
@@ -190,6 +196,17 @@ func combined(parts []Part) (string, []any, error) {
 			}
 			continue
 		}
+		if len(p.Rows) == 1 {
+			fmt.Fprintf(&b, "%sp%d AS (", []string{"WITH ", ", "}[min(n, 1)], n)
+			p.numbered(&b, len(args))
+			b.WriteString(" RETURNING 1)")
+			args = append(args, p.Rows[0]...)
+			if p.guarded {
+				guards = append(guards, fmt.Sprintf("EXISTS (SELECT 1 FROM p%d)", n))
+			}
+			n++
+			continue
+		}
 		unnest, more, err := p.unnest(len(args))
 		if err != nil {
 			return "", nil, err
@@ -212,6 +229,20 @@ func combined(parts []Part) (string, []any, error) {
 		b.WriteString(" SELECT 1 / CASE WHEN " + strings.Join(guards, " AND ") + " THEN 1 ELSE 0 END")
 	}
 	return b.String(), args, nil
+}
+
+// numbered writes the statement for one row, its parameters numbered from the
+// offset on.
+func (s *Statement) numbered(b *strings.Builder, offset int) {
+	for i, piece := range s.pieces {
+		if i > 0 {
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(offset + i))
+			b.WriteString(piece)
+			continue
+		}
+		b.WriteString(piece)
+	}
 }
 
 // renumbered moves the numbers of a text's parameters up.

@@ -105,10 +105,10 @@ func TestLostConnectionsAreToldApart(t *testing.T) {
 
 func TestTablesOfTexts(t *testing.T) {
 	rows := [][]string{{"a", `b"`}, {"c", ""}}
-	require.Equal(t, "SELECT * FROM unnest($3::text[], $4::text[])", sqlkit.Postgres.Rows(3, 2))
+	require.Equal(t, "SELECT * FROM unnest((SELECT $3::text[]), (SELECT $4::text[]))", sqlkit.Postgres.Rows(3, 2))
 	require.Equal(t, []any{`{"a","c"}`, `{"b\"",""}`}, sqlkit.Postgres.Table(rows))
 	require.Equal(t, "SELECT value ->> 0, value ->> 1 FROM json_each($3)", sqlkit.SQLite.Rows(3, 2))
 	require.Equal(t, []any{`[["a","b\""],["c",""]]`}, sqlkit.SQLite.Table(rows))
-	require.Equal(t, "SELECT unnest($1::text[])", sqlkit.Postgres.Values(1))
+	require.Equal(t, "SELECT unnest((SELECT $1::text[]))", sqlkit.Postgres.Values(1))
 	require.Equal(t, "SELECT value FROM json_each($1)", sqlkit.SQLite.Values(1))
 }

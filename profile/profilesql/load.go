@@ -13,9 +13,13 @@ import (
 	"github.com/cxkit/cxkit/profile"
 )
 
-// parts are what a query asks for. A statement is made for each combination,
-// and has only what that needs.
+// parts are what a query asks for.
 type parts uint8
+
+// shape is what a statement that loads is made for: it has only what the parts
+// need, and where one key is asked for its value instead of a list. PostgreSQL
+// then estimates the same cost whatever the key, and soon plans no more.
+type shape struct{ asked, one parts }
 
 const (
 	events parts = 1 << iota
@@ -28,16 +32,27 @@ const (
 	arrivals
 )
 
-func asked(q profile.Query) (p parts) {
-	for i, there := range [...]bool{
-		len(q.Events) > 0, len(q.Evidence) > 0, len(q.Names) > 0, len(q.Anchors) > 0, len(q.Profiles) > 0,
-		len(q.Tombstones) > 0, q.HandOvers, q.Arrivals > 0,
+func shapeOf(q profile.Query, want []wanted) (s shape) {
+	for i, n := range [...]int{
+		len(q.Events), len(q.Evidence), len(want), len(q.Anchors), len(q.Profiles), len(q.Tombstones),
 	} {
-		if there {
-			p |= 1 << i
+		if n > 0 {
+			s.asked |= 1 << i
+		}
+		if n == 1 {
+			s.one |= 1 << i
 		}
 	}
-	return p
+	if len(want) == 1 && want[0].alone {
+		s.one &^= names // the statement for one name reads its profile's row too
+	}
+	if q.HandOvers {
+		s.asked |= handOvers
+	}
+	if q.Arrivals > 0 {
+		s.asked |= arrivals
+	}
+	return s
 }
 
 // wanted is a name to load, with the row of its profile or without.
@@ -132,32 +147,34 @@ func (l *loaded) more(want []wanted) (more []wanted) {
 
 func (s *Store) load(ctx context.Context, ex sqlkit.Executor, q profile.Query, want []wanted) (loaded, error) {
 	l := loaded{names: map[profile.Name]bool{}}
-	p := asked(q)
-	if len(want) > 0 {
-		p |= names
-	}
-	if p == 0 {
+	of := shapeOf(q, want)
+	if of.asked == 0 {
 		return l, nil
 	}
-	if p&arrivals == 0 {
+	if of.asked&arrivals == 0 {
 		l.rows.Arrival = 1
 	}
-	text := s.text(p)
-	err := sqlkit.Scan(ctx, ex, l.scan, string(text), s.args(p, q, want)...)
+	err := sqlkit.Scan(ctx, ex, l.scan, s.text(of), s.args(of, q, want)...)
 	return l, err
 }
 
-func (s *Store) args(p parts, q profile.Query, want []wanted) []any {
+func (s *Store) args(of shape, q profile.Query, want []wanted) []any {
 	var out []any
 	text := func(id profile.ID) string { return string(id) }
 	list := func(part parts, values []string) {
-		if p&part != 0 {
+		switch {
+		case of.one&part != 0:
+			out = append(out, values[0])
+		case of.asked&part != 0:
 			out = append(out, s.d.List(values))
 		}
 	}
 	list(events, q.Events)
 	list(evidence, texts(q.Evidence, profile.EvidenceKey.String))
-	if p&names != 0 {
+	switch {
+	case of.one&names != 0:
+		out = append(out, want[0].Kind, want[0].Value, want[0].Era)
+	case of.asked&names != 0:
 		rows := make([][]string, len(want))
 		for i, w := range want {
 			with := "1"
@@ -348,16 +365,14 @@ func (s *Store) Rules(ctx context.Context) (doc string, err error) {
 	return doc, err
 }
 
-// loading is the text of a load.
-type loading string
-
-func (s *Store) text(p parts) loading {
+// text is the statement of a load.
+func (s *Store) text(of shape) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text, ok := s.loads[p]
+	text, ok := s.loads[of]
 	if !ok {
-		text = loading(s.d.Bind(loadText(s.d, p)))
-		s.loads[p] = text
+		text = s.d.Bind(loadText(s.d, of))
+		s.loads[of] = text
 	}
 	return text
 }
@@ -365,7 +380,8 @@ func (s *Store) text(p parts) loading {
 // loadText follows from what is asked to what belongs to it, key by key, and
 // then reads the rows. Joins are written so that both engines go from the few
 // keys to the tables.
-func loadText(d Dialect, p parts) string {
+func loadText(d Dialect, of shape) string {
+	p := of.asked
 	var with []string
 	n := 0
 	cte := func(name, text string) { with = append(with, name+" AS MATERIALIZED ("+text+")") }
@@ -374,11 +390,19 @@ func loadText(d Dialect, p parts) string {
 			return
 		}
 		n++
+		if of.one&part != 0 {
+			cte(name+"(id)", "SELECT "+d.Value(n))
+			return
+		}
 		cte(name+"(id)", d.Values(n))
 	}
 	list(events, "q_event")
 	list(evidence, "q_evidence")
-	if p&names != 0 {
+	switch {
+	case of.one&names != 0:
+		cte("q_name(kind, value, era)", "SELECT "+d.Value(n+1)+", "+d.Value(n+2)+", "+d.Value(n+3))
+		n += 3
+	case p&names != 0:
 		cte("q_name(kind, value, era, whole)", d.Rows(n+1, 4))
 		if n++; d == Postgres {
 			n += 3
@@ -406,7 +430,13 @@ func loadText(d Dialect, p parts) string {
 	var nameKeys []string
 	if p&names != 0 {
 		nameKeys = append(nameKeys, "SELECT kind, value, era FROM q_name")
-		homes = append(homes, "SELECT t.profile FROM q_name q"+byName+" AND q.whole = '1'")
+		home := "SELECT t.profile FROM q_name q" + byName
+		if of.one&names == 0 {
+			home += " AND q.whole = '1'"
+		} else if p&profiles == 0 {
+			home = "SELECT profile FROM the_name"
+		}
+		homes = append(homes, home)
 	}
 	if p&profiles != 0 {
 		cte("whole", "SELECT t.evidence FROM q_profile q CROSS JOIN profile_evidence t WHERE t.profile = q.id")
@@ -417,8 +447,12 @@ func loadText(d Dialect, p parts) string {
 			"SELECT t.kind, t.value, t.era FROM q_profile q CROSS JOIN profile_identifier t WHERE t.profile = q.id")
 	}
 	if len(nameKeys) > 0 {
-		cte("name_key(kind, value, era)", strings.Join(nameKeys, " UNION "))
-		cte("the_name", "SELECT t.kind, t.value, t.era, t.profile, t.since, t.uses, t.record, t.row_version FROM name_key q"+byName)
+		from := "q_name"
+		if len(nameKeys) > 1 || of.one&names == 0 {
+			from = "name_key"
+			cte("name_key(kind, value, era)", strings.Join(nameKeys, " UNION "))
+		}
+		cte("the_name", "SELECT t.kind, t.value, t.era, t.profile, t.since, t.uses, t.record, t.row_version FROM "+from+" q"+byName)
 		loose := "q.profile IS NULL"
 		if p&profiles != 0 {
 			loose = "(q.profile IS NULL OR q.profile IN (SELECT id FROM q_profile))"

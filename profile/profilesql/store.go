@@ -58,9 +58,9 @@ type shared struct {
 	node uint64 // tells the versions of processes apart
 
 	mu      sync.Mutex
-	version uint64            // the last given
-	arrival uint64            // the last given; SQLite's alone
-	loads   map[parts]loading // by what is asked
+	version uint64           // the last given
+	arrival uint64           // the last given; SQLite's alone
+	loads   map[shape]string // the statements that load
 }
 
 var _ profile.RulesStore = (*Store)(nil)
@@ -73,7 +73,7 @@ func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
 	}
 	return &Store{
 		d: dialect, pool: pool,
-		shared: &shared{statements: newStatements(dialect), node: rand.Uint64N(1 << nodeBits), loads: map[parts]loading{}},
+		shared: &shared{statements: newStatements(dialect), node: rand.Uint64N(1 << nodeBits), loads: map[shape]string{}},
 	}, nil
 }
 
