@@ -18,7 +18,7 @@ var looks = [...]look{
 	waitNode:   {"box", "#f3f4f6", "#9ca3af", `("%s")`, "waits"},
 	sendNode:   {"box", "#fdf0d5", "#c77f12", `["%s"]`, "✉ sends a message"},
 	actNode:    {"box", "#dbeafe", "#3b6fb6", `["%s"]`, "does something else"},
-	choiceNode: {"diamond", "#e8e4f3", "#7c6aae", `{"%s"}`, "ways part at once"},
+	choiceNode: {"diamond", "#e8e4f3", "#7c6aae", `{{"%s"}}`, "ways part at once"},
 	endNode:    {"oval", "#e5e7eb", "#6b7280", `(["%s"])`, "end"},
 	goalNode:   {"oval", "#d3ecdc", "#1c7c45", `(["%s"])`, "★ goal"},
 	exitNode:   {"oval", "#f6dcd9", "#b03a2e", `(["%s"])`, "✕ exit"},
@@ -204,50 +204,74 @@ func escapeHTML(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
 }
 
-// Mermaid is the diagram as a Mermaid flowchart, with the colors of DOT.
+// Mermaid is the diagram as a Mermaid flowchart, drawn as DOT is: with its colors,
+// its signs of change and its thickness of arrows.
 func (g Diagram) Mermaid() string {
 	gr := g.graph()
 	ids := map[string]string{}
-	var b strings.Builder
-	b.WriteString("flowchart TD\n")
-	var aside strings.Builder
+	var b, aside strings.Builder
+	b.WriteString(`%%{init: {"theme": "neutral", "flowchart": {"nodeSpacing": 60, "rankSpacing": 42, "wrappingWidth": 300}}}%%` + "\nflowchart TD\n")
+	ends, last := "", ""
 	for i, n := range gr.nodes {
 		ids[n.id] = fmt.Sprintf("n%d", i)
-		text := slices.Concat([]string{n.mark()}, n.lines, n.figure)
-		class := kindNames[n.kind]
-		if n.change != same {
-			class = changeWords[n.change]
-		}
 		to := &b
-		if n.anytime() {
+		if !n.anytime() {
+			last = ids[n.id]
+		} else {
 			to = &aside
+			ends += ids[n.id] + " ~~~ "
 		}
-		fmt.Fprintf(to, "  %s"+looks[n.kind].mermaid+":::%s\n", ids[n.id], mermaidText(text), class)
+		text := "<b>" + escapeMermaid(n.mark()) + "</b>"
+		if rest := slices.Concat(n.lines, n.figure); len(rest) > 0 {
+			text += "<br/>" + mermaidText(rest)
+		}
+		fmt.Fprintf(to, "  %s"+looks[n.kind].mermaid+":::%s\n", ids[n.id], text, kindNames[n.kind])
+		if n.change != same {
+			fmt.Fprintf(to, "  class %s %s\n", ids[n.id], changeWords[n.change])
+		}
 	}
+	most := 0
 	for _, a := range gr.arcs {
-		text := a.text()
+		most = max(most, a.passed)
+	}
+	for i, a := range gr.arcs {
+		text := mermaidText(a.text())
 		if gr.counted && a.change != removed {
-			text = append(slices.Clone(text), grouped(a.passed))
+			text += "<br/><b>" + grouped(a.passed) + "</b>"
 		}
-		line := "-->"
-		if a.change == removed {
-			line = "-.->"
+		paired := slices.ContainsFunc(gr.arcs, func(o arc) bool { return o.from == a.to && o.to == a.from && o.from != o.to })
+		line := mermaidLines[a.change == removed][paired]
+		fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", ids[a.from], line, text, ids[a.to])
+		if style := a.mermaid(gr.counted, most); style != "" {
+			fmt.Fprintf(&b, "  linkStyle %d %s\n", i, style)
 		}
-		fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", ids[a.from], line, mermaidText(text), ids[a.to])
 	}
+	frame := "  style %s fill:#ffffff,stroke:#9ca3af,stroke-dasharray:5 4,color:#374151\n"
 	if aside.Len() > 0 {
-		b.WriteString("  subgraph anytime [\"Ends the journey from any state\"]\n" + aside.String() + "  end\n")
+		b.WriteString("  subgraph anytime [\"Ends the journey from any state\"]\n  direction LR\n" + aside.String() + "  " + strings.TrimSuffix(ends, " ~~~ ") + "\n  end\n")
+		fmt.Fprintf(&b, frame, "anytime")
+		b.WriteString("  anytime ~~~ n0\n")
 	}
-	b.WriteString("  subgraph legend [\"Legend\"]\n")
+	var keys []string
+	b.WriteString("  subgraph legend [\"Legend\"]\n  direction LR\n")
 	for kind, name := range kindNames {
 		if slices.ContainsFunc(gr.nodes, func(n node) bool { return n.kind == nodeKind(kind) }) {
+			keys = append(keys, fmt.Sprintf("k%d", kind))
 			fmt.Fprintf(&b, "  k%d"+looks[kind].mermaid+":::%s\n", kind, looks[kind].legend, name)
 		}
 	}
 	for c := added; gr.changes && c <= removed; c++ {
-		fmt.Fprintf(&b, "  c%d[\"%s since the earlier version\"]:::%s\n", c, changeWords[c], changeWords[c])
+		keys = append(keys, fmt.Sprintf("c%d", c))
+		fmt.Fprintf(&b, "  c%d[\"%s since the earlier version\"]:::%s\n  style c%d fill:#ffffff\n", c, changeWords[c], changeWords[c], c)
+	}
+	for row := range slices.Chunk(keys, 4) {
+		if len(row) > 1 {
+			b.WriteString("  " + strings.Join(row, " ~~~ ") + "\n")
+		}
 	}
 	b.WriteString("  end\n")
+	fmt.Fprintf(&b, frame, "legend")
+	fmt.Fprintf(&b, "  %s ~~~ legend\n", last)
 	for kind, name := range kindNames {
 		l := looks[kind]
 		text := "#111827"
@@ -257,9 +281,34 @@ func (g Diagram) Mermaid() string {
 		fmt.Fprintf(&b, "  classDef %s fill:%s,stroke:%s,color:%s\n", name, l.fill, l.line, text)
 	}
 	for c := added; gr.changes && c <= removed; c++ {
-		fmt.Fprintf(&b, "  classDef %s fill:#ffffff,stroke:%s,stroke-width:3px,color:#111827\n", changeWords[c], changeColors[c])
+		dash := ""
+		if c == removed {
+			dash = ",fill:#ffffff,stroke-dasharray:6 4,color:#6b7280"
+		}
+		fmt.Fprintf(&b, "  classDef %s stroke:%s,stroke-width:3px%s\n", changeWords[c], changeColors[c], dash)
 	}
 	return b.String()
+}
+
+// mermaidLines are the arrows of Mermaid: drawn or dashed, and long where another
+// leads back, so that the labels of the two stand apart.
+var mermaidLines = map[bool]map[bool]string{false: {false: "-->", true: "--->"}, true: {false: "-.->", true: "-..->"}}
+
+// mermaid is the arc's style for Mermaid; "" is the usual one.
+func (a *arc) mermaid(counted bool, most int) string {
+	var style []string
+	if a.change != same {
+		style = append(style, "stroke:"+changeColors[a.change], "color:"+changeColors[a.change])
+	} else if counted && a.passed == 0 {
+		style = append(style, "stroke:#c4c8ce", "color:#9ca3af")
+	}
+	switch {
+	case counted && most > 0 && a.change != removed:
+		style = append(style, fmt.Sprintf("stroke-width:%.1fpx", 0.8+4*float64(a.passed)/float64(most)))
+	case a.change != same:
+		style = append(style, "stroke-width:2px")
+	}
+	return strings.Join(style, ",")
 }
 
 // mermaidText are lines of a label, each written so that nothing ends it.
