@@ -164,18 +164,26 @@ func (e *Engine) fire(ctx context.Context, row *InstanceRow, now time.Time, p *P
 
 // fail puts a failing step on the retry schedule, or gives it up.
 func (e *Engine) fail(ctx context.Context, row *InstanceRow, now time.Time, cause error) error {
+	u := &unit{e: e, now: now, dirty: map[string]bool{}}
+	u.refused(row, cause)
+	if row.Wake = (time.Time{}); !row.Dead {
+		row.Wake = now.Add(e.retries.after(row.Instance.ID, row.Attempts))
+	}
+	u.batch.Instances = []InstanceRow{*row}
+	return e.store.Commit(ctx, &u.batch)
+}
+
+// refused counts a step of the instance that failed, and gives it up after too many.
+func (u *unit) refused(row *InstanceRow, cause error) {
 	row.Attempts++
 	row.Error = cause.Error()
-	row.Wake = now.Add(e.retries.after(row.Instance.ID, row.Attempts))
-	r := Record{
-		Instance: row.Instance.ID, Journey: row.Instance.Journey, Customer: row.Instance.Customer,
-		At: now, Kind: ErrorRecord, Cause: "a step failed", Detail: row.Error,
-	}
-	if row.Attempts >= e.retries.attempts {
-		row.Dead, row.Wake = true, time.Time{}
+	r := newRecord(&row.Instance, ErrorRecord, u.now)
+	r.Cause, r.Detail = "a step failed", row.Error
+	if row.Dead = row.Dead || row.Attempts >= u.e.retries.attempts; row.Dead {
 		r.Cause = "given up"
 	}
-	return e.store.Commit(ctx, &Batch{Instances: []InstanceRow{*row}, History: []Record{r}})
+	u.batch.History = append(u.batch.History, r)
+	u.touch(row)
 }
 
 // carry brings one claimed effect forward.
@@ -196,11 +204,11 @@ func (e *Engine) carry(ctx context.Context, er *EffectRow, now time.Time, p *Pro
 			er.Wake = now
 		}
 		p.Uncertain++
-		return e.finish(ctx, er, now)
+		return e.finish(ctx, er, now, p)
 	case Uncertain:
 		if !port.HonorsKeys {
 			er.Wake = time.Time{}
-			return e.finish(ctx, er, now)
+			return e.finish(ctx, er, now, p)
 		}
 	case Pending:
 		if er.Effect.Kind == MessageEffect {
@@ -213,7 +221,9 @@ func (e *Engine) carry(ctx context.Context, er *EffectRow, now time.Time, p *Pro
 			}
 		}
 	default:
-		er.Wake = time.Time{}
+		if er.Wake = (time.Time{}); er.tells() && !er.Told { // the instance could not hear of it
+			return e.finish(ctx, er, now, p)
+		}
 		return e.store.Commit(ctx, &Batch{Effects: []EffectRow{*er}})
 	}
 	if !ok {
@@ -283,7 +293,7 @@ func (e *Engine) settle(ctx context.Context, er *EffectRow, a Answer, now time.T
 	next := *er
 	e.retries.settled(&next, a, now, ok && port.HonorsKeys)
 	p.count(&next)
-	return e.finish(ctx, &next, now)
+	return e.finish(ctx, &next, now, p)
 }
 
 // count counts an effect that has come out of its lease.
@@ -305,8 +315,9 @@ func (p *Progress) count(er *EffectRow) {
 // finish stores an effect that has come out of its lease, the reservation that
 // goes with it, and the instance that learns of it, all in one commit. It
 // repeats when instance or contact row have moved, and fails with ErrConflict
-// when the effect has: then the lease was lost.
-func (e *Engine) finish(ctx context.Context, er *EffectRow, now time.Time) error {
+// when the effect has: then the lease was lost. Where the instance cannot go on, how
+// the effect ended is kept all the same, and the instance told again later.
+func (e *Engine) finish(ctx context.Context, er *EffectRow, now time.Time, p *Progress) error {
 	return again(ctx, func() error {
 		f, err := e.store.Get(ctx, Lookup{Customer: er.Effect.Customer, Instance: er.Effect.Instance, Effect: er.Effect.Key})
 		if err != nil {
@@ -315,26 +326,57 @@ func (e *Engine) finish(ctx context.Context, er *EffectRow, now time.Time) error
 		if f.Effect == nil || f.Effect.Version != er.Version {
 			return errLost
 		}
-		u := e.unit(now, &Found{Contact: f.Contact})
 		stored := *er
-		stored.Told = stored.Told || er.tells()
-		u.putEffect(stored, effectOwner(er), now)
-		if er.Effect.Kind == MessageEffect {
-			if row, changed := er.release(u.contact.Row); changed {
+		if in := f.Instance; in != nil && in.Instance.Customer != er.Effect.Customer { // merged meanwhile
+			stored.Effect.Customer = in.Instance.Customer
+			present, err := e.store.Get(ctx, Lookup{Contacts: []profile.ID{in.Instance.Customer}})
+			if err != nil {
+				return err
+			}
+			f.Contact = ContactRow{Customer: in.Instance.Customer}
+			if len(present.Contacts) > 0 {
+				f.Contact = present.Contacts[0]
+			}
+		}
+		known := f.Effect.State == er.State && er.State.Finished() // all but the instance has been told
+		put := func(u *unit) {
+			if known {
+				u.batch.Effects = append(u.batch.Effects, stored)
+			} else {
+				u.putEffect(stored, effectOwner(&stored), now)
+			}
+			if row, changed := stored.release(u.contact.Row); changed && er.Effect.Kind == MessageEffect {
 				u.setContact(row)
 			}
 		}
-		if f.Instance != nil {
-			u.rows = append(u.rows, f.Instance)
-			if er.tells() {
-				if err := u.elapse(ctx, f.Instance, now); err != nil {
-					return err
-				}
-				if err := u.outcome(ctx, f.Instance, er); err != nil {
-					return err
-				}
-			}
+		if f.Instance == nil || !er.tells() {
+			stored.Told = stored.Told || er.tells()
+			u := e.unit(now, &Found{Contact: f.Contact})
+			put(u)
+			return u.commit(ctx)
 		}
+		kept := *f.Instance
+		u := e.unit(now, &Found{Contact: f.Contact})
+		stored.Told = true
+		put(u)
+		u.rows = append(u.rows, f.Instance)
+		if err = u.elapse(ctx, f.Instance, now); err == nil {
+			err = u.outcome(ctx, f.Instance, er)
+		}
+		if err == nil {
+			return u.commit(ctx)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p.Failed++
+		u = e.unit(now, &Found{Contact: f.Contact})
+		u.rows = append(u.rows, &kept)
+		u.refused(&kept, err)
+		if stored.Told = er.Told; !kept.Dead {
+			stored.Wake = now.Add(e.retries.after(er.Effect.Key, kept.Attempts))
+		}
+		put(u)
 		return u.commit(ctx)
 	})
 }

@@ -146,6 +146,7 @@ type Engine struct {
 	token   string
 	retries retries
 	woken   chan struct{} // tells Run of work stored by this engine
+	within  bool          // on a store that after a conflict is of no more use
 
 	mu      sync.RWMutex
 	known   map[DefinitionKey]*Definition

@@ -64,8 +64,10 @@ type arrival struct {
 	parent string
 	starts []*Definition
 	keys   []EntryKey // of starts; one without a journey does not start it
-	// taken are runs whose instance is there although no entry tells of it.
-	taken map[EntryKey]int
+	// careful asks whether an instance is there although no entry tells of it: a
+	// customer's entries may have been erased while an instance lives on under the ID
+	// that the customer was merged into.
+	careful bool
 }
 
 // arrive looks at an input before the store is asked; nil is one that no journey
@@ -117,9 +119,8 @@ func (e *Engine) alone(ctx context.Context, a *arrival) (Receipt, error) {
 			return err
 		}
 		receipt = r
-		if err = u.commit(ctx); isConflict(err) {
-			err = errors.Join(err, e.evade(ctx, a, u))
-		}
+		err = u.commit(ctx)
+		a.careful = a.careful || isConflict(err)
 		return err
 	})
 	if err != nil {
@@ -147,31 +148,6 @@ func (e *Engine) listeners(x *Input) (starts []*Definition, heard bool) {
 	return starts, false
 }
 
-// evade notes which of the instances that a unit would have started are there: a
-// customer's entries may have been erased while an instance lives on under the
-// ID that the customer was merged into.
-func (e *Engine) evade(ctx context.Context, a *arrival, u *unit) error {
-	for _, entry := range u.batch.Entries {
-		i := slices.IndexFunc(u.rows, func(row *InstanceRow) bool {
-			return row.Version == 0 && row.Instance.Journey == entry.Journey && row.Instance.Run == entry.Run
-		})
-		if i < 0 {
-			continue
-		}
-		f, err := e.store.Get(ctx, Lookup{Instance: u.rows[i].Instance.ID})
-		if err != nil {
-			return err
-		}
-		if f.Instance != nil {
-			if a.taken == nil {
-				a.taken = map[EntryKey]int{}
-			}
-			a.taken[entry.EntryKey] = entry.Run
-		}
-	}
-	return nil
-}
-
 // take is what an input does with what the store has found: a unit to commit,
 // which for a duplicate is empty, and the receipt.
 func (e *Engine) take(ctx context.Context, a *arrival, f *Found) (*unit, Receipt, error) {
@@ -181,6 +157,9 @@ func (e *Engine) take(ctx context.Context, a *arrival, f *Found) (*unit, Receipt
 			return nil, Receipt{}, ErrInputConflict
 		}
 		return &unit{e: e}, Receipt{Duplicate: true, Instances: f.Input.Instances}, nil
+	}
+	if err := e.recall(ctx, a, f); err != nil {
+		return nil, Receipt{}, err
 	}
 	now := x.Received
 	if x.Mode == profile.Backfill {
@@ -217,6 +196,25 @@ func (e *Engine) take(ctx context.Context, a *arrival, f *Found) (*unit, Receipt
 		}
 	}
 	return u, Receipt{Instances: u.input.Instances}, nil
+}
+
+// recall adds the entries of customers that were merged into this one: they count
+// for the re-entry rules as its own do.
+func (e *Engine) recall(ctx context.Context, a *arrival, f *Found) error {
+	var l Lookup
+	for _, id := range f.Contact.Former {
+		for _, k := range a.keys {
+			if k.Journey != "" {
+				l.Entries = append(l.Entries, EntryKey{k.Journey, id, k.Key})
+			}
+		}
+	}
+	if len(l.Entries) == 0 {
+		return nil
+	}
+	former, err := e.store.Get(ctx, l)
+	f.Entries = append(slices.Clip(f.Entries), former.Entries...)
+	return err
 }
 
 // hear lets an instance live up to now and gives it an input; it reports whether
@@ -308,11 +306,16 @@ func (d *Definition) repeats() bool {
 // admit starts the journey where re-entry, go-live and age let it.
 func (u *unit) admit(ctx context.Context, d *Definition, a *arrival, key EntryKey, f *Found, now time.Time, before int) error {
 	x := a.x
-	entry := EntryRow{EntryKey: key}
-	if i := slices.IndexFunc(f.Entries, func(r EntryRow) bool { return r.EntryKey == key }); i >= 0 {
-		entry = f.Entries[i]
+	entry, last := EntryRow{EntryKey: key}, EntryRow{}
+	for _, r := range f.Entries {
+		if r.EntryKey == key {
+			entry = r
+		}
+		if r.Journey == key.Journey && r.Key == key.Key && (last.Run == 0 || r.EnteredAt.After(last.EnteredAt)) {
+			last = r
+		}
 	}
-	if !d.admits(&x, &entry, now) {
+	if !d.admits(&x, &last, now) {
 		return nil
 	}
 	var active []*InstanceRow
@@ -327,11 +330,25 @@ func (u *unit) admit(ctx context.Context, d *Definition, a *arrival, key EntryKe
 	if len(active) > 0 && !d.repeats() {
 		return nil
 	}
-	in := Instance{Run: max(entry.Run, a.taken[key]) + 1, Parent: a.parent}
+	in := Instance{Run: entry.Run + 1, Parent: a.parent}
 	if f.Instance != nil {
 		in.BurstAt, in.Burst = f.Instance.Instance.BurstAt, f.Instance.Instance.Burst
 	}
 	row, err := u.start(ctx, d, in, x, now)
+	for err == nil && row != nil && (a.careful || u.e.within) {
+		there, err := u.e.store.Get(ctx, Lookup{Instance: row.Instance.ID})
+		if err != nil {
+			return err
+		}
+		if there.Instance == nil {
+			break
+		}
+		u.revoke(row)
+		in.Run++
+		if row, err = u.start(ctx, d, in, x, now); err != nil {
+			return err
+		}
+	}
 	if err != nil || row == nil {
 		return err
 	}

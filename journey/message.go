@@ -47,7 +47,7 @@ func (e *Engine) ask(ctx context.Context, er *EffectRow, now time.Time, p *Progr
 			return nil
 		}
 		next.State, next.Wake = Suppressed, time.Time{}
-		if err := e.finish(ctx, &next, now); err != nil {
+		if err := e.finish(ctx, &next, now, p); err != nil {
 			return err
 		}
 		p.Suppressed++

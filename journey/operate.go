@@ -123,7 +123,17 @@ func (e *Engine) Retry(ctx context.Context, id, reason string) error {
 			row := f.Instance
 			row.Dead, row.Attempts, row.Error, row.Wake = false, 0, "", now
 			r.Instance, r.Journey, r.Customer = row.Instance.ID, row.Instance.Journey, row.Instance.Customer
-			err = e.store.Commit(ctx, &Batch{Instances: []InstanceRow{*row}, History: []Record{r}})
+			b := Batch{Instances: []InstanceRow{*row}, History: []Record{r}}
+			for er, err := range e.Effects(ctx, Filter{Instance: id}) {
+				if err != nil {
+					return err
+				}
+				if er.tells() && !er.Told { // it has not heard of these yet
+					er.Wake = now
+					b.Effects = append(b.Effects, er)
+				}
+			}
+			err = e.store.Commit(ctx, &b)
 		case f.Effect != nil && f.Effect.State == Dead:
 			row := f.Effect
 			row.State, row.Attempts, row.Wake, row.Detail = Pending, 0, now, ""

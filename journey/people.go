@@ -74,9 +74,10 @@ func (e *Engine) Erase(ctx context.Context, id profile.ID) error {
 // Apply follows a change of the customer directory. Of two merged customers the
 // open instances and the contact row go on under the present ID, and so does what
 // either has drawn in splits, the present ID's first; history stays under the one
-// that it was written with. Where both were in the same journey with the
-// same key and its re-entry rule allows one at a time, the one started first
-// goes on and the other ends. After a split, what is under way stays with the
+// that it was written with, and the entries of both count for re-entry rules. Where
+// both were in the same journey, with the same key unless its re-entry rule is per
+// customer, and the rule allows one at a time, the one started first goes on and the
+// other ends. After a split, what is under way stays with the
 // ID that it has. Waits for a date that a changed trait holds, and conditions on it, are
 // looked at again. An erasure removes everything. Whether a restriction stops or
 // resumes, the change does not say: see [Engine.Restrict]. Other changes are of no
@@ -155,11 +156,12 @@ func (e *Engine) merge(ctx context.Context, from, into profile.ID) error {
 		for i := range a.Instances {
 			row := &a.Instances[i]
 			row.Instance.Customer = into
-			if twin := u.twin(row); twin != nil && e.single(row.Instance.Journey) {
+			for _, twin := range u.twins(row, e.reentry(row.Instance.Journey)) {
 				if twin.Instance.StartedAt.After(row.Instance.StartedAt) {
 					u.stop(twin, "merged", "the same customer was here before", now)
 				} else {
 					u.stop(row, "merged", "the same customer was here before", now)
+					break
 				}
 			}
 			r := newRecord(&row.Instance, OperatorRecord, now)
@@ -188,33 +190,49 @@ func (e *Engine) merge(ctx context.Context, from, into profile.ID) error {
 	})
 }
 
-// twin is an open instance of the same journey and key.
-func (u *unit) twin(row *InstanceRow) *InstanceRow {
+// twins are the open instances beside which the re-entry rule lets the row not be.
+func (u *unit) twins(row *InstanceRow, rule Reentry) []*InstanceRow {
+	var out []*InstanceRow
 	for _, other := range u.rows {
 		a, b := &other.Instance, &row.Instance
-		if a.Open() && a.Journey == b.Journey && a.Key == b.Key {
-			return other
+		if a.Open() && a.Journey == b.Journey && (a.Key == b.Key || rule.PerCustomer) && rule.Rule != Always {
+			out = append(out, other)
 		}
 	}
-	return nil
+	return out
 }
 
-// single reports whether a customer may be in the journey but once per key.
-func (e *Engine) single(journey string) bool {
-	d := e.Definition(journey)
-	return d == nil || d.spec.Reentry.Rule != Always
+// reentry is the present re-entry rule of a journey.
+func (e *Engine) reentry(journey string) Reentry {
+	if d := e.Definition(journey); d != nil {
+		return d.spec.Reentry
+	}
+	return Reentry{}
 }
 
 // moveEffects gives effects that are not finished the present ID, so that they
-// ask the present contact row.
+// ask the present contact row. One that is being carried out stays as it is, for its
+// worker; its instance comes along and tells it, see [Engine.finish].
 func (e *Engine) moveEffects(ctx context.Context, u *unit, from, into profile.ID) error {
 	for row, err := range e.Effects(ctx, Filter{Customer: from}) {
 		if err != nil {
 			return err
 		}
-		if row.State == Pending && row.Effect.Customer == from {
+		switch {
+		case row.Effect.Customer != from || row.State.Finished():
+		case row.State == Pending:
 			row.Effect.Customer = into
 			u.batch.Effects = append(u.batch.Effects, row)
+		case !slices.ContainsFunc(u.rows, func(r *InstanceRow) bool { return r.Instance.ID == row.Effect.Instance }):
+			f, err := e.store.Get(ctx, Lookup{Instance: row.Effect.Instance})
+			if err != nil {
+				return err
+			}
+			if f.Instance != nil && f.Instance.Instance.Customer == from {
+				f.Instance.Instance.Customer = into
+				u.rows = append(u.rows, f.Instance)
+				u.touch(f.Instance)
+			}
 		}
 	}
 	return nil

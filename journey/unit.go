@@ -98,6 +98,15 @@ func (u *unit) start(ctx context.Context, d *Definition, in Instance, x Input, a
 	return row, u.after(ctx, d, row, &x, at, effects)
 }
 
+// revoke takes back an instance that this commit was to start.
+func (u *unit) revoke(row *InstanceRow) {
+	id := row.Instance.ID
+	delete(u.dirty, id)
+	u.rows = u.rows[:len(u.rows)-1]
+	u.batch.History = slices.DeleteFunc(u.batch.History, func(r Record) bool { return r.Instance == id })
+	u.batch.Effects = slices.DeleteFunc(u.batch.Effects, func(er EffectRow) bool { return er.Effect.Instance == id })
+}
+
 // after writes down a step: the history of its moves, its effects as entries of
 // the outbox. What follows from a backfill is withheld, and the instance told so.
 func (u *unit) after(ctx context.Context, d *Definition, row *InstanceRow, x *Input, at time.Time, effects []Effect) error {
@@ -137,7 +146,7 @@ func (f *Effect) withheld() bool {
 func (er *EffectRow) plan(f *Effect) {
 	er.Effect, er.State, er.Wake = *f, Pending, f.At
 	if f.withheld() {
-		er.State, er.Wake, er.Detail = Suppressed, time.Time{}, "follows from a backfill"
+		er.State, er.Wake, er.Told, er.Detail = Suppressed, time.Time{}, true, "follows from a backfill"
 	}
 }
 

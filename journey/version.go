@@ -237,7 +237,12 @@ func (e *Engine) PlanMigration(ctx context.Context, src Source, m Migration) (Pl
 		if err != nil {
 			return Plan{}, err
 		}
-		next, _, why, err := e.migrated(ctx, d, in, m, &c.Contact, now)
+		u := e.unit(now, &Found{Contact: c.Contact})
+		u.live(ctx, &row)
+		if in = row.Instance; !in.Open() {
+			continue
+		}
+		next, _, why, err := e.migrated(ctx, d, in, m, &u.contact, now)
 		if err != nil {
 			return Plan{}, err
 		}
@@ -317,7 +322,8 @@ func (e *Engine) migrated(ctx context.Context, d *Definition, in Instance, m Mig
 }
 
 // Migrate deploys a definition and moves open instances of older versions to
-// it. Each moves in a commit of its own, without entering or leaving actions;
+// it. Each moves in a commit of its own, after the waits that were over by now and
+// without entering or leaving actions;
 // what was broken off goes on when Migrate is called again. Those that
 // [Engine.PlanMigration] calls stranded stay where they are. It returns how
 // many moved.
@@ -344,6 +350,9 @@ func (e *Engine) Migrate(ctx context.Context, src Source, m Migration) (int, err
 		err := e.intervene(ctx, row.Instance.ID, func(u *unit, row *InstanceRow) error {
 			in := &row.Instance
 			if did = false; !in.Open() || in.Version == d.version {
+				return nil
+			}
+			if u.live(ctx, row); !in.Open() {
 				return nil
 			}
 			next, effects, why, err := e.migrated(ctx, d, *in, m, &u.contact, u.now)

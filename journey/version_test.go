@@ -138,3 +138,69 @@ func TestOtherEnginesFollowADeployment(t *testing.T) {
 	a.does("2", "ask", "li")
 	require.Equal(t, []string{"chat"}, a.states("li"))
 }
+
+func TestUnknownNamesAreRefusedOnDeploying(t *testing.T) {
+	j := simple("j")
+	j.State("send").Send(service("x", "pigeon")).Do(journey.Voucher("v", nil), journey.Start("other", nil)).
+		When(journey.All(journey.In("nobody"), journey.Func("nothing"))).End("x")
+	d := newDesk(t, nil)
+	err := d.Deploy(context.Background(), j)
+	require.ErrorIs(t, err, journey.ErrUnbound)
+	for _, want := range []string{"channel pigeon", "voucher v", "journey other", "audience nobody", "check nothing"} {
+		require.ErrorContains(t, err, want)
+	}
+	_, err = journey.Define("x").Build()
+	require.ErrorIs(t, d.Deploy(context.Background(), journey.Define("x")), journey.ErrDefinition)
+	require.ErrorIs(t, err, journey.ErrDefinition)
+}
+
+func TestInstancesStayOnTheirVersion(t *testing.T) {
+	ctx := context.Background()
+	d := newDesk(t, nil, simple("j"))
+	d.does("1", "go", "li")
+	next := journey.Define("j")
+	next.Enter(journey.Event("go")).To("other")
+	next.State("other").After(time.Hour).End("new end")
+	require.NoError(t, d.Deploy(ctx, next))
+	require.NoError(t, d.Deploy(ctx, next))
+	d.does("2", "go", "wu")
+
+	// Another engine, which never saw the old version, goes on with it.
+	e := newDesk(t, func(c *journey.Config) { c.Store = d.store }, next)
+	e.now = d.now
+	e.after(3 * time.Hour)
+	require.Equal(t, []string{"=over"}, e.states("li"))
+	require.Equal(t, []string{"=new end"}, e.states("wu"))
+	require.Equal(t, []string{"sms hello li"}, e.sent)
+}
+
+func TestPinnedInstancesHearInputsOfTheirVersion(t *testing.T) {
+	d := newDesk(t, nil, simple("j"))
+	d.does("1", "go", "li")
+	next := journey.Define("j")
+	next.Enter(journey.Event("go")).To("other")
+	next.State("other").After(time.Hour).End("new end")
+	e := newDesk(t, func(c *journey.Config) { c.Store = d.store }, next)
+	e.does("2", "paid", "li") // a name that the new version does not know
+	require.Equal(t, []string{"=done"}, e.states("li"))
+}
+
+// A migration before a late sweep finds what was over before, and so does its plan.
+func TestMigrationComesAfterWhatIsOver(t *testing.T) {
+	ctx := context.Background()
+	d := newDesk(t, nil, simple("j"))
+	li := d.does("1", "go", "li").Instances[0]
+	d.now = d.now.Add(90 * time.Minute) // nobody looks
+	next := simple("j").Title("the next one")
+	m := journey.Migration{Timers: journey.CountFromNow}
+	plan, err := d.PlanMigration(ctx, next, m)
+	require.NoError(t, err)
+	require.Equal(t, []journey.PlannedMove{{From: "send", To: "send", Count: 1, Later: 1, Example: li}}, plan.Moves)
+	require.Equal(t, []string{"wait"}, d.states("li"), "a plan moves nobody")
+	n, err := d.Migrate(ctx, next, m)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	d.run()
+	require.Equal(t, []string{"sms hello li"}, d.sent)
+	require.Equal(t, d.now.Add(time.Hour), d.instance(li).Due)
+}

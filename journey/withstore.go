@@ -15,6 +15,6 @@ func (e *Engine) WithStore(s Store) *Engine {
 	cfg.Store = s
 	return &Engine{
 		answers: e.answers, cfg: cfg, store: s, token: e.token, retries: e.retries, woken: make(chan struct{}, 1),
-		known: maps.Clone(e.known), current: maps.Clone(e.current), order: e.order, read: e.read,
+		known: maps.Clone(e.known), current: maps.Clone(e.current), order: e.order, read: e.read, within: true,
 	}
 }
