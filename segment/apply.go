@@ -3,6 +3,7 @@ package segment
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -593,16 +594,27 @@ func (e *Engine) Erase(ctx context.Context, id profile.ID) error {
 	})
 }
 
-// Export yields what the engine holds on a customer: the transitions, oldest
-// first.
+// Export yields what the engine holds on a customer: the transitions that are
+// kept, oldest first.
 func (e *Engine) Export(ctx context.Context, id profile.ID) iter.Seq2[Transition, error] {
 	return func(yield func(Transition, error) bool) {
-		for t, err := range e.Transitions(ctx, 0) {
-			if err == nil && t.Customer != id {
-				continue
-			}
-			if !yield(t, err) {
-				return
+		var expired *ExpiredError
+		for after, again := uint64(0), true; again; {
+			again = false
+			for t, err := range e.Transitions(ctx, after) {
+				if errors.As(err, &expired) && expired.Oldest > after {
+					after, again = expired.Oldest, true
+					break
+				}
+				if err == nil {
+					after = t.Seq
+					if t.Customer != id {
+						continue
+					}
+				}
+				if !yield(t, err) {
+					return
+				}
 			}
 		}
 	}

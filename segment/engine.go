@@ -447,7 +447,8 @@ func (v *view) member(c *compiled, t int64) (bool, int64) {
 // Transitions yields the feed of transitions after a position, in order: one
 // who remembers the Seq of the last one seen misses none and sees none twice.
 // A transition is there once it is in the Store. The loop may use the engine;
-// what it causes is yielded too.
+// what it causes is yielded too. A position behind which some were purged, 0 too,
+// yields an [*ExpiredError]; see [Engine.Purge].
 func (e *Engine) Transitions(ctx context.Context, after uint64) iter.Seq2[Transition, error] {
 	return func(yield func(Transition, error) bool) {
 		for {

@@ -153,12 +153,19 @@ func (e *Engine) replay(ctx context.Context) error {
 	}
 }
 
-// checkAgainst compares the transitions that a replay gives with those stored.
+// checkAgainst compares the transitions that a replay gives with those stored,
+// but for those that were purged since.
 func (e *Engine) checkAgainst(ctx context.Context, after uint64) (uint64, error) {
 	e.writeOut()
 	mine := e.unsaved.Transitions
 	for len(mine) > 0 {
 		stored, err := e.store.Transitions(ctx, after, min(len(mine), transitionsPage))
+		var expired *ExpiredError
+		if errors.As(err, &expired) && expired.Oldest > after {
+			mine = mine[min(uint64(len(mine)), expired.Oldest-after):]
+			after = expired.Oldest
+			continue
+		}
 		if err != nil {
 			return after, err
 		}

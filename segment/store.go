@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cxkit/cxkit/profile"
 )
@@ -13,6 +15,24 @@ import (
 // ErrConflict reports that a Store has moved on since it was loaded: another
 // engine writes to it. The engine that meets it cannot go on; [Resume] makes one that can.
 var ErrConflict = errors.New("segment: store was changed by another engine")
+
+// ErrCursorExpired reports a position in the feed of transitions behind which
+// some are no longer kept: the reader must begin anew from the members of the
+// segments. The error is an [*ExpiredError].
+var ErrCursorExpired = errors.New("segment: feed of transitions no longer reaches back to the cursor")
+
+// ExpiredError says how far back the feed of transitions goes. It matches [ErrCursorExpired].
+type ExpiredError struct {
+	// Oldest is the least position behind which all are kept.
+	Oldest uint64
+}
+
+func (e *ExpiredError) Error() string {
+	return fmt.Sprintf("%v: it goes back to %d", ErrCursorExpired, e.Oldest)
+}
+
+// Is reports whether the target is [ErrCursorExpired].
+func (e *ExpiredError) Is(target error) bool { return target == ErrCursorExpired }
 
 // Store keeps what an [Engine] must not lose over a restart: a checkpoint of its
 // state, the inputs since, and the feed of transitions. [MemoryStore] is one;
@@ -26,8 +46,18 @@ type Store interface {
 	// It is ErrConflict where c.After is not the position of the last input
 	// (0 before the first), or the first transition does not follow the last.
 	Commit(ctx context.Context, c Commit) error
-	// Transitions lists up to limit transitions after a position, in order.
+	// Transitions lists up to limit transitions after a position, in order. A
+	// position behind which some were purged is an [*ExpiredError].
 	Transitions(ctx context.Context, after uint64, limit int) ([]Transition, error)
+}
+
+// Purger is a [Store] whose feed of transitions need not grow for ever.
+type Purger interface {
+	Store
+	// Purge removes the transitions from the first kept up to, but without, the
+	// first that was detected at or after a time, and returns how many these were.
+	// What was broken off goes on when it is called again.
+	Purge(ctx context.Context, before time.Time) (int, error)
 }
 
 // Checkpoint is the state of an engine after some inputs, as a container.
@@ -68,6 +98,7 @@ type MemoryStore struct {
 	checkpoint  Checkpoint
 	inputs      []Input // after the checkpoint
 	last        uint64
+	purged      uint64 // transitions before those here
 	transitions []Transition
 }
 
@@ -99,9 +130,28 @@ func (m *MemoryStore) Transitions(ctx context.Context, after uint64, limit int) 
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if after < m.purged {
+		return nil, &ExpiredError{m.purged}
+	}
 	n := uint64(len(m.transitions))
-	from := min(after, n)
+	from := min(after-m.purged, n)
 	return slices.Clone(m.transitions[from:min(n, from+uint64(max(limit, 0)))]), nil
+}
+
+// Purge implements [Purger].
+func (m *MemoryStore) Purge(ctx context.Context, before time.Time) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := slices.IndexFunc(m.transitions, func(t Transition) bool { return !t.DetectedAt.Before(before) })
+	if n < 0 {
+		n = len(m.transitions)
+	}
+	m.transitions = slices.Clone(m.transitions[n:])
+	m.purged += uint64(n)
+	return n, nil
 }
 
 // Commit implements [Store].
@@ -111,7 +161,7 @@ func (m *MemoryStore) Commit(ctx context.Context, c Commit) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c.After != m.last || len(c.Transitions) > 0 && c.Transitions[0].Seq != uint64(len(m.transitions))+1 {
+	if c.After != m.last || len(c.Transitions) > 0 && c.Transitions[0].Seq != m.purged+uint64(len(m.transitions))+1 {
 		return ErrConflict
 	}
 	m.last += uint64(len(c.Inputs))

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
 	"github.com/cxkit/cxkit/profile"
@@ -51,7 +53,7 @@ type Store struct {
 	*statements
 }
 
-var _ segment.Store = (*Store)(nil)
+var _ segment.Purger = (*Store)(nil)
 
 // New makes a store on a database that the caller opened and closes.
 func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
@@ -121,38 +123,76 @@ func (s *Store) Inputs(ctx context.Context, after uint64, limit int) (out []segm
 	return out, err
 }
 
-// Transitions implements [segment.Store].
+// Transitions implements [segment.Store]. The feed has no gaps, so that one
+// behind the position, or an end before the head's, tells what was purged.
 func (s *Store) Transitions(ctx context.Context, after uint64, limit int) (out []segment.Transition, err error) {
+	var last int64
 	err = s.run(ctx, s.pool.Do, func(ex sqlkit.Executor) error {
 		out = nil
 		return sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
-			t, err := scanTransition(r)
-			out = append(out, t)
+			t, err := scanTransition(r, &last)
+			if t.Seq > 0 {
+				out = append(out, t)
+			}
 			return err
-		}, s.transitions, int64(after), int64(limit))
+		}, s.transitions, int64(min(after, math.MaxInt64)), int64(limit))
 	})
+	oldest := uint64(last)
+	if len(out) > 0 {
+		oldest = out[0].Seq - 1
+	}
+	if err == nil && after < oldest && limit > 0 {
+		return nil, wrap(&segment.ExpiredError{Oldest: oldest})
+	}
 	return out, err
 }
 
-func scanTransition(r *sql.Rows) (t segment.Transition, err error) {
-	var customer, event sql.NullString
-	var kind, cause, mode string
+// purgeAtOnce is how many rows are removed in one transaction.
+const purgeAtOnce = 10_000
+
+// Purge implements [segment.Purger], in transactions of 10,000 rows.
+func (s *Store) Purge(ctx context.Context, before time.Time) (removed int, err error) {
+	outside := s.pool.Do
+	if s.d == SQLite {
+		outside = s.pool.Write
+	}
+	for {
+		var n int64
+		err := s.run(ctx, outside, func(ex sqlkit.Executor) error {
+			r, err := ex.ExecContext(ctx, s.purge, s.d.Time(before), int64(purgeAtOnce))
+			if err != nil {
+				return err
+			}
+			n, err = r.RowsAffected()
+			return err
+		})
+		removed += int(n)
+		if err != nil || n < purgeAtOnce {
+			return removed, err
+		}
+	}
+}
+
+func scanTransition(r *sql.Rows, last *int64) (t segment.Transition, err error) {
+	var seq, change sql.NullInt64
+	var id, name, definition, customer, kind, cause, event, mode sql.NullString
 	var effective, detected sqlkit.Time
-	err = r.Scan(&t.Seq, &t.ID, &t.Segment, &t.Definition, &customer, &kind, &effective, &detected, &cause, &t.Cause.Change, &event, &mode)
-	if err != nil {
+	err = r.Scan(last, &seq, &id, &name, &definition, &customer, &kind, &effective, &detected, &cause, &change, &event, &mode)
+	if err != nil || !seq.Valid {
 		return t, err
 	}
+	t.Seq, t.ID, t.Segment, t.Definition, t.Cause.Change = uint64(seq.Int64), id.String, name.String, definition.String, uint64(change.Int64)
 	for _, k := range [...]segment.TransitionKind{segment.Entered, segment.Exited} {
-		if k.String() == kind {
+		if k.String() == kind.String {
 			t.Kind = k
 		}
 	}
 	for k := segment.ByEvent; k <= segment.ByDefinition; k++ {
-		if k.String() == cause {
+		if k.String() == cause.String {
 			t.Cause.Kind = k
 		}
 	}
-	if mode == profile.Backfill.String() {
+	if mode.String == profile.Backfill.String() {
 		t.Mode = profile.Backfill
 	}
 	t.Customer, t.Cause.Event = profile.ID(customer.String), event.String
@@ -224,7 +264,7 @@ func (s *Store) parts(c *segment.Commit) []sqlkit.Part {
 
 // statements are the texts of a dialect.
 type statements struct {
-	checkpoint, inputs, transitions string
+	checkpoint, inputs, transitions, purge string
 
 	head, heads, erase, dropInputs, putCheckpoint, putInputs, putTransitions *sqlkit.Statement
 }
@@ -237,8 +277,13 @@ func newStatements(d Dialect) *statements {
 	return &statements{
 		checkpoint: "SELECT position, data FROM segment_checkpoint WHERE id = 1",
 		inputs:     d.Bind("SELECT position, data FROM segment_input WHERE position > $1 ORDER BY position LIMIT $2"),
-		transitions: d.Bind("SELECT seq, id, segment, definition, customer, kind, effective_at, detected_at, cause, cause_change, cause_event, mode " +
-			"FROM segment_transition WHERE seq > $1 ORDER BY seq LIMIT $2"),
+		transitions: d.Bind("SELECT h.last_transition, t.seq, t.id, t.segment, t.definition, t.customer, t.kind, t.effective_at, t.detected_at, " +
+			"t.cause, t.cause_change, t.cause_event, t.mode FROM segment_head h LEFT JOIN " +
+			"(SELECT * FROM segment_transition WHERE seq > $1 ORDER BY seq LIMIT $2) t ON h.id = 1 WHERE h.id = 1 ORDER BY t.seq"),
+		purge: "DELETE FROM segment_transition WHERE seq < coalesce(" +
+			"(SELECT seq FROM segment_transition WHERE seq > 0 AND detected_at >= $1 ORDER BY seq LIMIT 1), " +
+			"(SELECT last_transition + 1 FROM segment_head WHERE id = 1)) " +
+			"AND seq < (SELECT seq + $2 FROM segment_transition WHERE seq > 0 ORDER BY seq LIMIT 1)",
 		head:       sqlkit.Update("segment_head", input, id, input),
 		heads:      sqlkit.Update("segment_head", both, id, both),
 		erase:      sqlkit.Command(d, "UPDATE segment_transition SET customer = NULL WHERE "+d.Any("customer", 1)),

@@ -22,7 +22,9 @@ func TestStore(t *testing.T, open func(testing.TB) segment.Store) {
 	t.Run("erasure", func(t *testing.T) { testErasure(t, open(t)) })
 	t.Run("canceled", func(t *testing.T) { testCanceled(t, open(t)) })
 	t.Run("own data", func(t *testing.T) { testOwnData(t, open(t)) })
+	t.Run("purge", func(t *testing.T) { testPurge(t, open(t)) })
 	t.Run("two writers", func(t *testing.T) { testTwoWriters(t, open(t)) })
+	t.Run("an engine whose feed is purged", func(t *testing.T) { testPurgedEngine(t, open) })
 	t.Run("crash at every commit", func(t *testing.T) { testCrashes(t, open) })
 }
 
@@ -178,6 +180,126 @@ func testOwnData(t *testing.T, s segment.Store) {
 	must(t, err)
 	got[1] = segment.Transition{}
 	holds(t, s, segment.Checkpoint{}, inputs(1, 2), transitions(1, 2))
+}
+
+// testPurge checks a Store that is a [segment.Purger]: what went is told to who
+// comes for it, and what comes is numbered on.
+func testPurge(t *testing.T, s segment.Store) {
+	p, ok := s.(segment.Purger)
+	if !ok {
+		t.Skip("the Store is no Purger")
+	}
+	ctx := t.Context()
+	purge := func(before time.Time, want int) {
+		t.Helper()
+		n, err := p.Purge(ctx, before)
+		must(t, err)
+		if n != want {
+			t.Errorf("purged %d, expected %d", n, want)
+		}
+	}
+	oldest := func(want uint64) {
+		t.Helper()
+		for after := range want {
+			var expired *segment.ExpiredError
+			if tr, err := s.Transitions(ctx, after, 10); !errors.Is(err, segment.ErrCursorExpired) || !errors.As(err, &expired) || expired.Oldest != want {
+				t.Fatalf("after %d: %v, %v; expected to hear of %d", after, tr, err, want)
+			}
+		}
+	}
+	purge(time.UnixMicro(100), 0)
+	commit(t, s, segment.Commit{Inputs: inputs(1, 2), Transitions: transitions(1, 9)})
+	purge(time.UnixMicro(4+7), 3) // the fourth was detected then
+	purge(time.UnixMicro(4+7), 0)
+	oldest(3)
+	if tr, err := s.Transitions(ctx, 3, 100); err != nil || !slices.Equal(tr, transitions(4, 9)) {
+		t.Errorf("what is kept: %v, %v", tr, err)
+	}
+	if in, err := s.Inputs(ctx, 0, 10); err != nil || len(in) != 2 {
+		t.Errorf("inputs: %v, %v", in, err)
+	}
+	purge(time.UnixMicro(1000), 6)
+	oldest(9)
+	if tr, err := s.Transitions(ctx, 9, 100); err != nil || len(tr) != 0 {
+		t.Errorf("at the end: %v, %v", tr, err)
+	}
+	if err := s.Commit(ctx, segment.Commit{After: 2, Transitions: transitions(9, 9)}); !errors.Is(err, segment.ErrConflict) {
+		t.Errorf("a number that was given: %v", err)
+	}
+	commit(t, s, segment.Commit{After: 2, Inputs: inputs(3, 3), Transitions: transitions(10, 12)})
+	if tr, err := s.Transitions(ctx, 9, 100); err != nil || !slices.Equal(tr, transitions(10, 12)) {
+		t.Errorf("goes on: %v, %v", tr, err)
+	}
+	oldest(9)
+	later := transitions(13, 13)
+	later[0].DetectedAt = time.UnixMicro(5) // by a clock that was set back
+	commit(t, s, segment.Commit{After: 3, Transitions: later})
+	purge(time.UnixMicro(11+7), 1)
+	oldest(10)
+	if tr, err := s.Transitions(ctx, 10, 100); err != nil || len(tr) != 3 {
+		t.Errorf("none goes from the middle: %v, %v", tr, err)
+	}
+}
+
+// testPurgedEngine checks that what an engine answers, and what another resumes
+// from the Store, does not depend on what is left of the feed.
+func testPurgedEngine(t *testing.T, open func(testing.TB) segment.Store) {
+	ctx := t.Context()
+	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	history := &segment.MemoryHistory{Now: func() time.Time { return now }}
+	cfg := segment.Config{History: history, Store: open(t)}
+	if _, ok := cfg.Store.(segment.Purger); !ok {
+		t.Skip("the Store is no Purger")
+	}
+	engine, err := segment.New(cfg)
+	must(t, err)
+	must(t, engine.Define(ctx, now, segment.Definition{Name: "active", Rule: segment.Events("visit").Within(segment.Days(3)).AtLeast(1)}))
+	for i := range 12 {
+		must(t, history.Observe("li", profile.Event{ID: fmt.Sprint("visit ", i), Name: "visit", Time: now}))
+		must(t, engine.CatchUp(ctx))
+		if i == 5 {
+			must(t, engine.Checkpoint(ctx))
+		}
+		now = now.Add(4 * 24 * time.Hour)
+		must(t, engine.Advance(ctx, now))
+	}
+	var all []segment.Transition
+	for tr, err := range engine.Transitions(ctx, 0) {
+		must(t, err)
+		all = append(all, tr)
+	}
+	if len(all) != 24 {
+		t.Fatalf("%d transitions", len(all))
+	}
+	for _, kept := range []int{21, 7, 0} { // purged up to before the checkpoint, after it, to the end
+		before := now.Add(time.Hour)
+		if kept > 0 {
+			before = all[len(all)-kept].DetectedAt
+		}
+		_, err := engine.Purge(ctx, before)
+		must(t, err)
+		resumed, err := segment.Resume(ctx, cfg)
+		must(t, err)
+		for _, e := range []*segment.Engine{engine, resumed} {
+			view, err := e.View("active")
+			must(t, err)
+			for _, tr := range all {
+				got, err := view.ContainsAt(ctx, "li", tr.EffectiveAt)
+				must(t, err)
+				if got != (tr.Kind == segment.Entered) {
+					t.Errorf("%d kept: at %v a member: %t", kept, tr.EffectiveAt, got)
+				}
+			}
+			var exported []segment.Transition
+			for tr, err := range e.Export(ctx, "li") {
+				must(t, err)
+				exported = append(exported, tr)
+			}
+			if !slices.Equal(exported, all[len(all)-kept:]) {
+				t.Errorf("%d kept: exported %d", kept, len(exported))
+			}
+		}
+	}
 }
 
 func testTwoWriters(t *testing.T, s segment.Store) {
