@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -66,6 +67,17 @@ func (f *feed) add(c change) uint64 {
 	return f.next - 1
 }
 
+// drop lets go of full chunks all of whose rows were recorded before an instant.
+func (f *feed) drop(before int64) (rows int) {
+	for len(f.chunks) > 0 && len(f.chunks[0]) == feedChunk && f.chunks[0][feedChunk-1].at < before {
+		f.chunks[0] = nil
+		f.chunks = f.chunks[1:]
+		f.dropped += feedChunk
+		rows += feedChunk
+	}
+	return rows
+}
+
 func (f *feed) intern(ids []uint32, traits []*trait) uint32 {
 	var stack [128]byte
 	key := stack[:0]
@@ -120,7 +132,8 @@ func (f *feed) page(after uint64, buf []Change) (int, error) {
 // the last one recorded while it runs; 0 begins at the beginning. A reader that
 // has seen position n never later finds a new row at or before n, so n is all
 // that it needs to remember. RecordedAt never decreases. A position older than
-// what Config.KeepChanges keeps yields [ErrCursorExpired].
+// what Config.KeepChanges keeps, or than [Directory.PurgeChanges] has left, yields
+// [ErrCursorExpired].
 //
 // The loop may write to the directory, break, or be canceled. Names are shared
 // between rows and must not be modified.
@@ -158,4 +171,25 @@ func (d *Directory) changes(ctx context.Context, after uint64, buf []Change) (in
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return d.graph.feed.page(after, buf)
+}
+
+// PurgeChanges removes from the change feed what was recorded before a time, from
+// its beginning up to the first that was not, and returns how many rows that were;
+// without a Store it does so by whole blocks of 4,096 rows. Keep the feed for longer
+// than any of its readers may stand still: one whose position is older gets
+// [ErrCursorExpired]. Customers, timelines and decisions do not depend on the feed.
+// A Store that is no [Purger] is [errors.ErrUnsupported].
+func (d *Directory) PurgeChanges(ctx context.Context, before time.Time) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if d.store != nil {
+		if p, ok := d.store.(Purger); ok {
+			return p.PurgeChanges(ctx, before.Truncate(time.Microsecond))
+		}
+		return 0, fmt.Errorf("profile: the Store keeps its change feed for ever: %w", errors.ErrUnsupported)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.graph.feed.drop(before.UnixMicro()), nil
 }

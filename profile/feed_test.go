@@ -86,3 +86,31 @@ func TestFeedExpiresUnderItsReader(t *testing.T) {
 	}
 	require.ErrorIs(t, failed, profile.ErrCursorExpired)
 }
+
+// What was recorded before a time is purged by whole blocks; what readers may
+// still come for stays.
+func TestTheFeedIsPurgedByTime(t *testing.T) {
+	now := day(1)
+	d := open(t, profile.Config{Now: func() time.Time { return now }, MaxAhead: -1})
+	var last uint64
+	for i := range 10_000 {
+		now = now.Add(time.Second)
+		last = observe(t, d, event(strconv.Itoa(i), day(1), device("1"))).Seq
+	}
+	n, err := d.PurgeChanges(t.Context(), day(1))
+	require.NoError(t, err)
+	require.Zero(t, n)
+	n, err = d.PurgeChanges(t.Context(), now.Add(-time.Second))
+	require.NoError(t, err)
+	require.Equal(t, 8192, n)
+	for _, err := range d.Changes(t.Context(), uint64(n)-1) {
+		require.ErrorIs(t, err, profile.ErrCursorExpired)
+	}
+	seen := uint64(n)
+	for c, err := range d.Changes(t.Context(), seen) {
+		require.NoError(t, err)
+		seen++
+		require.Equal(t, seen, c.Seq)
+	}
+	require.Equal(t, last, seen)
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // MemoryStore is a [Store] in memory: for tests, and as the plainest example of
@@ -22,6 +23,7 @@ type MemoryStore struct {
 	anchors  map[ID]AnchorRow
 	profiles map[ID]ProfileRow
 	changes  []Change
+	dropped  uint64 // changes before those here
 	tombs    map[Hash]TombstoneRow
 	handed   []HandOver
 	rules    string
@@ -199,7 +201,7 @@ func (s *MemoryStore) Commit(ctx context.Context, b Batch) error {
 		s.tombs[row.Hash] = row
 	}
 	for _, c := range b.Changes {
-		c.Seq = uint64(len(s.changes) + 1)
+		c.Seq = s.dropped + uint64(len(s.changes)) + 1
 		s.changes = append(s.changes, c)
 	}
 	if b.Rules != "" {
@@ -341,8 +343,28 @@ func (s *MemoryStore) Changes(ctx context.Context, after uint64, limit int) ([]C
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := min(after, uint64(len(s.changes)))
-	return slices.Clone(s.changes[from:min(from+uint64(limit), uint64(len(s.changes)))]), nil
+	if after < s.dropped {
+		return nil, ErrCursorExpired
+	}
+	n := uint64(len(s.changes))
+	from := min(after-s.dropped, n)
+	return slices.Clone(s.changes[from:min(from+uint64(limit), n)]), nil
+}
+
+// PurgeChanges implements [Purger].
+func (s *MemoryStore) PurgeChanges(ctx context.Context, before time.Time) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := slices.IndexFunc(s.changes, func(c Change) bool { return !c.RecordedAt.Before(before) })
+	if n < 0 {
+		n = len(s.changes)
+	}
+	s.changes = slices.Clone(s.changes[n:])
+	s.dropped += uint64(n)
+	return n, nil
 }
 
 // Scan implements [Store].

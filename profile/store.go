@@ -49,6 +49,15 @@ type RulesStore interface {
 	Keys(ctx context.Context, after EvidenceKey, limit int) ([]EvidenceKey, error)
 }
 
+// Purger is a [Store] whose change feed need not grow for ever.
+type Purger interface {
+	Store
+	// PurgeChanges removes the rows of the feed from the first kept up to, but
+	// without, the first that was recorded at or after a time, and returns how
+	// many these were. What was broken off goes on when it is called again.
+	PurgeChanges(ctx context.Context, before time.Time) (int, error)
+}
+
 // Query names rows to load.
 type Query struct {
 	// Events by ID, each with the row of its evidence.

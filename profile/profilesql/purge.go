@@ -12,12 +12,8 @@ import (
 // purgeAtOnce is how many rows are removed in one transaction.
 const purgeAtOnce = 10_000
 
-// PurgeChanges removes the rows of the change feed from its beginning up to the
-// first that was recorded at or after a time, and returns how many these were. A
-// reader whose position is before what is kept then gets
-// [profile.ErrCursorExpired]: keep the feed for longer than any reader may stand
-// still. Customers, events and decisions are not derived from the feed and stay as
-// they are. It may run beside everything else, in transactions of 10,000 rows.
+// PurgeChanges implements [profile.Purger]. It may run beside everything else, in
+// transactions of 10,000 rows.
 func (s *Store) PurgeChanges(ctx context.Context, before time.Time) (removed int, err error) {
 	for {
 		var n int64

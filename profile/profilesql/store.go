@@ -63,7 +63,10 @@ type shared struct {
 	loads   map[shape]string // the statements that load
 }
 
-var _ profile.RulesStore = (*Store)(nil)
+var (
+	_ profile.RulesStore = (*Store)(nil)
+	_ profile.Purger     = (*Store)(nil)
+)
 
 // New makes a store on a database that the caller opened and closes.
 func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {

@@ -34,6 +34,7 @@ func TestStore(t *testing.T, open func(testing.TB) profile.Store) {
 		{"arrival numbers are given once and grow", arrivals},
 		{"a timeline pages by time and ID", timeline},
 		{"the feed is gapless under concurrent writers", feed},
+		{"an expired cursor is told so", purged},
 		{"profiles are scanned in byte order", scan},
 		{"the rules are remembered, and all evidence listed", rules},
 		{"a canceled context leaves nothing", canceled},
@@ -210,6 +211,67 @@ func insertOnce(t *testing.T, s profile.Store) {
 	events, err := s.Events(context.Background(), profile.TimelinePage{Profile: "A", Limit: 10})
 	if err != nil || len(events) > 0 {
 		t.Fatalf("a retracted event is in no timeline: %v, %v", events, err)
+	}
+}
+
+// purged checks a Store that is a [profile.Purger]: what went is never skipped in
+// silence, what comes is numbered on, and customers stay as they are.
+func purged(t *testing.T, s profile.Store) {
+	p, ok := s.(profile.Purger)
+	if !ok {
+		t.Skip("the Store is no Purger")
+	}
+	ctx := context.Background()
+	commit(t, s, person("A", key(1), name("1")))
+	want := load(t, s, profile.Query{Names: []profile.Name{name("1")}})
+	for i := range 9 {
+		commit(t, s, profile.Batch{Changes: []profile.Change{{Kind: profile.Observed, Profile: "A", RecordedAt: at(4 + i)}}})
+	}
+	read := func(after, first uint64, n int) {
+		t.Helper()
+		rows, err := s.Changes(ctx, after, 100)
+		if err != nil || len(rows) != n || n > 0 && rows[0].Seq != first {
+			t.Fatalf("after %d: %d rows, %v; want %d from %d on", after, len(rows), err, n, first)
+		}
+	}
+	expired := func(kept uint64) {
+		t.Helper()
+		for after := range kept {
+			if rows, err := s.Changes(ctx, after, 100); !errors.Is(err, profile.ErrCursorExpired) {
+				t.Fatalf("after %d: %v, %v; want ErrCursorExpired", after, rows, err)
+			}
+		}
+	}
+	purge := func(before time.Time, want int) {
+		t.Helper()
+		if n, err := p.PurgeChanges(ctx, before); err != nil || n != want {
+			t.Fatalf("purged %d, %v; want %d", n, err, want)
+		}
+	}
+	read(0, 1, 10)
+	purge(at(3), 0)
+	for _, n := range []int{4, 0} { // the fifth was recorded at that instant
+		purge(at(7), n)
+		expired(4)
+		read(4, 5, 6)
+	}
+	purge(at(1000), 6)
+	expired(10)
+	read(10, 11, 0)
+	commit(t, s, profile.Batch{Changes: []profile.Change{{Kind: profile.Observed, Profile: "A", RecordedAt: at(20)}}})
+	read(10, 11, 1)
+	equal(t, "customer", want, load(t, s, profile.Query{Names: []profile.Name{name("1")}}))
+	d, err := profile.New(config(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range d.Changes(ctx, 2) {
+		if !errors.Is(err, profile.ErrCursorExpired) {
+			t.Fatalf("a directory's feed: %v", err)
+		}
+	}
+	if n, err := d.PurgeChanges(ctx, at(1000)); err != nil || n != 1 {
+		t.Fatalf("a directory purged %d, %v", n, err)
 	}
 }
 
