@@ -29,18 +29,11 @@ func (s *CareStore) WithTx(tx *sql.Tx) *CareStore { return &CareStore{s.within(t
 // Get implements [care.Store].
 func (s *CareStore) Get(ctx context.Context, keys care.Keys) (care.Records, error) {
 	var out care.Records
-	lock := s.bound != nil
-	err := s.read(ctx, func(ex sqlkit.Executor) (err error) {
-		if out.Cases, err = caseShelf.find(ctx, s.d, ex, keys.Cases, lock); err != nil {
-			return err
-		}
-		if out.Loans, err = loanShelf.find(ctx, s.d, ex, keys.Loans, lock); err != nil {
-			return err
-		}
-		out.Products, err = productShelf.find(ctx, s.d, ex, keys.Products, lock)
-		return err
-	})
-	if err != nil {
+	l := lookUp{d: s.d, lock: s.bound != nil}
+	caseShelf.find(&l, keys.Cases, &out.Cases)
+	loanShelf.find(&l, keys.Loans, &out.Loans)
+	productShelf.find(&l, keys.Products, &out.Products)
+	if err := s.read(ctx, l.run(ctx)); err != nil {
 		return care.Records{}, err
 	}
 	return out, nil
@@ -48,28 +41,11 @@ func (s *CareStore) Get(ctx context.Context, keys care.Keys) (care.Records, erro
 
 // Commit implements [care.Store].
 func (s *CareStore) Commit(ctx context.Context, batch care.Batch) error {
-	cases, err := caseShelf.parts(s.d, batch.Put.Cases)
-	if err != nil {
-		return s.wrap(err)
-	}
-	loans, err := loanShelf.parts(s.d, batch.Put.Loans)
-	if err != nil {
-		return s.wrap(err)
-	}
-	products, err := productShelf.parts(s.d, batch.Put.Products)
-	if err != nil {
-		return s.wrap(err)
-	}
-	parts := append(append(cases, loans...), products...)
-	return s.write(ctx, parts, func(ex sqlkit.Executor) error {
-		if err := caseShelf.remove(ctx, s.d, ex, batch.Delete.Cases); err != nil {
-			return err
-		}
-		if err := loanShelf.remove(ctx, s.d, ex, batch.Delete.Loans); err != nil {
-			return err
-		}
-		return productShelf.remove(ctx, s.d, ex, batch.Delete.Products)
-	})
+	c := changes{d: s.d}
+	caseShelf.change(&c, batch.Delete.Cases, batch.Put.Cases)
+	loanShelf.change(&c, batch.Delete.Loans, batch.Put.Loans)
+	productShelf.change(&c, batch.Delete.Products, batch.Put.Products)
+	return s.write(ctx, &c)
 }
 
 // Page implements [care.Store].

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +21,7 @@ type shelf[R any] struct {
 	describe func(d sqlkit.Dialect, r *R) (id string, values []any)
 	version  func(r *R) *uint64
 
-	insert, update *sqlkit.Statement
+	insert, update, delete *sqlkit.Statement
 }
 
 func newShelf[R any](name, columns string, describe func(sqlkit.Dialect, *R) (string, []any), version func(*R) *uint64) *shelf[R] {
@@ -31,20 +30,40 @@ func newShelf[R any](name, columns string, describe func(sqlkit.Dialect, *R) (st
 	sets := slices.Concat(s.columns, stored)
 	s.insert = sqlkit.Insert(name, slices.Concat(id, sets), "")
 	s.update = sqlkit.Update(name, sets, id, sqlkit.Columns("row_version:bigint"))
+	s.delete = sqlkit.Delete(name, id, sqlkit.Columns("row_version:bigint"))
 	return s
 }
 
-// parts are the statements that put records, sorted by ID.
-func (s *shelf[R]) parts(d sqlkit.Dialect, records []R) ([]sqlkit.Part, error) {
-	var inserts, updates [][]any
-	for _, r := range records {
+// changes are what a commit writes.
+type changes struct {
+	d      sqlkit.Dialect
+	parts  []sqlkit.Part
+	absent []func(context.Context, sqlkit.Executor) error // checks, made first
+	err    error
+}
+
+// change deletes and puts records, each kind sorted by ID, so that commits lock
+// rows in one order.
+func (s *shelf[R]) change(c *changes, deleted, put []R) {
+	var deletes, inserts, updates [][]any
+	for i := range deleted {
+		id, _ := s.describe(c.d, &deleted[i])
+		version := *s.version(&deleted[i])
+		if version == 0 {
+			c.absent = append(c.absent, func(ctx context.Context, ex sqlkit.Executor) error { return s.absent(ctx, c.d, ex, id) })
+			continue
+		}
+		deletes = append(deletes, []any{id, int64(version)})
+	}
+	for _, r := range put {
 		version := *s.version(&r)
 		*s.version(&r) = 0
 		text, err := json.Marshal(r)
 		if err != nil {
-			return nil, err
+			c.err = fmt.Errorf("%s: %w", s.name, err)
+			return
 		}
-		id, values := s.describe(d, &r)
+		id, values := s.describe(c.d, &r)
 		stored := append(values, string(text), int64(version+1))
 		if version == 0 {
 			inserts = append(inserts, append([]any{id}, stored...))
@@ -52,48 +71,98 @@ func (s *shelf[R]) parts(d sqlkit.Dialect, records []R) ([]sqlkit.Part, error) {
 			updates = append(updates, append(stored, id, int64(version)))
 		}
 	}
-	at := len(s.columns) + 2
-	slices.SortFunc(inserts, func(a, b []any) int { return strings.Compare(a[0].(string), b[0].(string)) })
-	slices.SortFunc(updates, func(a, b []any) int { return strings.Compare(a[at].(string), b[at].(string)) })
-	return []sqlkit.Part{{Statement: s.insert, Rows: inserts}, {Statement: s.update, Rows: updates}}, nil
-}
-
-// remove deletes records that are at their versions; 0 is not there.
-func (s *shelf[R]) remove(ctx context.Context, d sqlkit.Dialect, ex sqlkit.Executor, records []R) error {
-	versions := make(map[string]uint64, len(records))
-	var ids []string
-	for i := range records {
-		id, _ := s.describe(d, &records[i])
-		versions[id] = *s.version(&records[i])
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		var have int64
-		err := ex.QueryRowContext(ctx, "SELECT t.row_version FROM "+s.name+" t WHERE t.id = $1"+d.ForUpdate("t"), id).Scan(&have)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		if uint64(have) != versions[id] {
-			return sqlkit.ErrGuard
-		}
-		if _, err := ex.ExecContext(ctx, "DELETE FROM "+s.name+" WHERE id = $1", id); err != nil {
-			return err
+	sorted := func(statement *sqlkit.Statement, rows [][]any, at int) {
+		slices.SortFunc(rows, func(a, b []any) int { return strings.Compare(a[at].(string), b[at].(string)) })
+		if len(rows) > 0 {
+			c.parts = append(c.parts, sqlkit.Part{Statement: statement, Rows: rows})
 		}
 	}
-	return nil
+	sorted(s.delete, deletes, 0)
+	sorted(s.insert, inserts, 0)
+	sorted(s.update, updates, len(s.columns)+2)
 }
 
-// find reads the records with these IDs; inside a caller's transaction it locks them.
-func (s *shelf[R]) find(ctx context.Context, d sqlkit.Dialect, ex sqlkit.Executor, ids []string, lock bool) ([]R, error) {
+// absent fails where there is a record.
+func (s *shelf[R]) absent(ctx context.Context, d sqlkit.Dialect, ex sqlkit.Executor, id string) error {
+	var n int
+	err := ex.QueryRowContext(ctx, d.Bind("SELECT count(*) FROM "+s.name+" t WHERE t.id = $1"), id).Scan(&n)
+	if err == nil && n != 0 {
+		err = sqlkit.ErrGuard
+	}
+	return err
+}
+
+// lookUp is one statement that finds records of several shelves.
+type lookUp struct {
+	d    sqlkit.Dialect
+	lock bool // the records found
+
+	with, parts []string
+	args        []any
+	found       []func(record []byte, version int64) error
+}
+
+// find adds the records with these IDs to what is looked up.
+func (s *shelf[R]) find(l *lookUp, ids []string, out *[]R) {
 	if len(ids) == 0 {
-		return nil, nil
+		return
 	}
-	text := "SELECT t.record, t.row_version FROM " + s.name + " t WHERE " + d.Any("t.id", 1) + " ORDER BY t.id"
-	if lock {
-		text += d.ForUpdate("t")
+	n := len(l.args) + 1
+	where, arg := fmt.Sprintf("t.id = $%d", n), any(ids[0])
+	if len(ids) > 1 {
+		where, arg = l.d.Any("t.id", n), l.d.List(ids)
 	}
-	return s.scan(ctx, ex, text, d.List(ids))
+	from := s.name + " t WHERE " + where
+	if lock := l.d.ForUpdate("t"); l.lock && lock != "" {
+		l.with = append(l.with, fmt.Sprintf("l%d AS MATERIALIZED (SELECT t.record, t.row_version FROM %s ORDER BY t.id%s)", n, from, lock))
+		from = fmt.Sprintf("l%d t", n)
+	}
+	l.parts = append(l.parts, fmt.Sprintf("SELECT %d, t.record, t.row_version FROM %s", len(l.found), from))
+	l.args = append(l.args, arg)
+	l.found = append(l.found, func(record []byte, version int64) error {
+		r, err := s.decode(record, version)
+		*out = append(*out, r)
+		return err
+	})
+}
+
+// run is the look-up; a second run finds everything anew.
+func (l *lookUp) run(ctx context.Context) func(sqlkit.Executor) error {
+	text := strings.Join(l.parts, " UNION ALL ")
+	if len(l.with) > 0 {
+		text = "WITH " + strings.Join(l.with, ", ") + " " + text
+	}
+	text = l.d.Bind(text)
+	return func(ex sqlkit.Executor) error {
+		if text == "" {
+			return nil
+		}
+		type row struct {
+			shelf   int
+			record  []byte
+			version int64
+		}
+		var rows []row
+		err := sqlkit.Scan(ctx, ex, func(r *sql.Rows) error {
+			var one row
+			err := r.Scan(&one.shelf, &one.record, &one.version)
+			rows = append(rows, one)
+			return err
+		}, text, l.args...)
+		for i := 0; err == nil && i < len(rows); i++ {
+			err = l.found[rows[i].shelf](rows[i].record, rows[i].version)
+		}
+		return err
+	}
+}
+
+func (s *shelf[R]) decode(record []byte, version int64) (R, error) {
+	var r R
+	if err := json.Unmarshal(record, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", s.name, err)
+	}
+	*s.version(&r) = uint64(version)
+	return r, nil
 }
 
 func (s *shelf[R]) scan(ctx context.Context, ex sqlkit.Executor, text string, args ...any) ([]R, error) {
@@ -104,13 +173,9 @@ func (s *shelf[R]) scan(ctx context.Context, ex sqlkit.Executor, text string, ar
 		if err := rows.Scan(&record, &version); err != nil {
 			return err
 		}
-		var r R
-		if err := json.Unmarshal(record, &r); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		*s.version(&r) = uint64(version)
+		r, err := s.decode(record, version)
 		out = append(out, r)
-		return nil
+		return err
 	}, text, args...)
 	return out, err
 }
@@ -141,7 +206,7 @@ func (s *shelf[R]) page(ctx context.Context, d sqlkit.Dialect, ex sqlkit.Executo
 		text += " WHERE " + strings.Join(where, " AND ")
 	}
 	args = append(args, int64(limit))
-	return s.scan(ctx, ex, fmt.Sprintf("%s ORDER BY t.%s, t.id LIMIT $%d", text, at, len(args)), args...)
+	return s.scan(ctx, ex, d.Bind(fmt.Sprintf("%s ORDER BY t.%s, t.id LIMIT $%d", text, at, len(args))), args...)
 }
 
 // spanned are the filters of a customer and a span of time.

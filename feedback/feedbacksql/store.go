@@ -63,25 +63,38 @@ func (b base) inside(err error) error {
 	return b.wrap(err)
 }
 
+// read runs f, which runs one statement.
 func (b base) read(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if b.bound != nil {
 		return b.bound.Run(f, b.inside)
 	}
-	return b.wrap(b.pool.Read(ctx, f))
+	return b.wrap(b.pool.Do(ctx, f))
 }
 
 // write runs deletions and puts; one that is not at its version is a conflict.
-func (b base) write(ctx context.Context, parts []sqlkit.Part, remove func(sqlkit.Executor) error) error {
+// It is one statement on PostgreSQL, unless records are to be absent, and one
+// transaction on SQLite.
+func (b base) write(ctx context.Context, c *changes) error {
+	if c.err != nil {
+		return b.wrap(c.err)
+	}
 	all := func(ex sqlkit.Executor) error {
-		if err := remove(ex); err != nil {
-			return err
+		for _, absent := range c.absent {
+			if err := absent(ctx, ex); err != nil {
+				return err
+			}
 		}
-		return sqlkit.Exec(ctx, b.d, ex, parts)
+		return sqlkit.Exec(ctx, b.d, ex, c.parts)
 	}
-	if b.bound != nil {
+	switch {
+	case b.bound != nil:
 		return b.bound.Run(all, b.inside)
+	case len(c.absent) > 0:
+		return b.wrap(b.pool.Write(ctx, all))
+	case b.d == Postgres:
+		return b.wrap(b.pool.Do(ctx, all))
 	}
-	return b.wrap(b.pool.Write(ctx, all))
+	return b.wrap(b.pool.Add(ctx, all))
 }
 
 func (b base) wrap(err error) error {
@@ -125,18 +138,11 @@ func (s *Store) Get(ctx context.Context, keys feedback.Keys) (feedback.Records, 
 	for i, id := range keys.Contacts {
 		contacts[i] = string(id)
 	}
-	lock := s.bound != nil
-	err := s.read(ctx, func(ex sqlkit.Executor) (err error) {
-		if out.Contacts, err = contactShelf.find(ctx, s.d, ex, contacts, lock); err != nil {
-			return err
-		}
-		if out.Invitations, err = invitationShelf.find(ctx, s.d, ex, keys.Invitations, lock); err != nil {
-			return err
-		}
-		out.Responses, err = responseShelf.find(ctx, s.d, ex, keys.Responses, lock)
-		return err
-	})
-	if err != nil {
+	l := lookUp{d: s.d, lock: s.bound != nil}
+	contactShelf.find(&l, contacts, &out.Contacts)
+	invitationShelf.find(&l, keys.Invitations, &out.Invitations)
+	responseShelf.find(&l, keys.Responses, &out.Responses)
+	if err := s.read(ctx, l.run(ctx)); err != nil {
 		return feedback.Records{}, err
 	}
 	return out, nil
@@ -144,28 +150,11 @@ func (s *Store) Get(ctx context.Context, keys feedback.Keys) (feedback.Records, 
 
 // Commit implements [feedback.Store].
 func (s *Store) Commit(ctx context.Context, batch feedback.Batch) error {
-	contacts, err := contactShelf.parts(s.d, batch.Put.Contacts)
-	if err != nil {
-		return s.wrap(err)
-	}
-	invitations, err := invitationShelf.parts(s.d, batch.Put.Invitations)
-	if err != nil {
-		return s.wrap(err)
-	}
-	responses, err := responseShelf.parts(s.d, batch.Put.Responses)
-	if err != nil {
-		return s.wrap(err)
-	}
-	parts := append(append(contacts, invitations...), responses...)
-	return s.write(ctx, parts, func(ex sqlkit.Executor) error {
-		if err := contactShelf.remove(ctx, s.d, ex, batch.Delete.Contacts); err != nil {
-			return err
-		}
-		if err := invitationShelf.remove(ctx, s.d, ex, batch.Delete.Invitations); err != nil {
-			return err
-		}
-		return responseShelf.remove(ctx, s.d, ex, batch.Delete.Responses)
-	})
+	c := changes{d: s.d}
+	contactShelf.change(&c, batch.Delete.Contacts, batch.Put.Contacts)
+	invitationShelf.change(&c, batch.Delete.Invitations, batch.Put.Invitations)
+	responseShelf.change(&c, batch.Delete.Responses, batch.Put.Responses)
+	return s.write(ctx, &c)
 }
 
 func limitOf(limit, otherwise int) int {

@@ -48,8 +48,12 @@ func (s *Store) Commit(ctx context.Context, b profile.Batch) error {
 		return wrap(err)
 	}
 	absent := absentees(&b)
-	if s.d == Postgres && len(absent) == 0 {
-		return s.one(ctx, func(ex sqlkit.Executor) error { return sqlkit.Exec(ctx, s.d, ex, parts) })
+	if len(absent) == 0 {
+		run := s.add
+		if s.d == Postgres {
+			run = s.one
+		}
+		return run(ctx, func(ex sqlkit.Executor) error { return sqlkit.Exec(ctx, s.d, ex, parts) })
 	}
 	return s.write(ctx, func(ex sqlkit.Executor) error {
 		for _, a := range absent {

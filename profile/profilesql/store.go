@@ -108,6 +108,14 @@ func (s *Store) write(ctx context.Context, f func(sqlkit.Executor) error) error 
 	return wrap(s.pool.Write(ctx, f))
 }
 
+// add is write for an f that begins with a statement that writes.
+func (s *Store) add(ctx context.Context, f func(sqlkit.Executor) error) error {
+	if s.bound != nil {
+		return s.bound.Run(f, inside)
+	}
+	return wrap(s.pool.Add(ctx, f))
+}
+
 // read runs f in a transaction that sees one moment, or in the caller's.
 func (s *Store) read(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if s.bound != nil {

@@ -209,7 +209,7 @@ func (s *Store) Commit(ctx context.Context, c segment.Commit) error {
 	parts := s.parts(&c)
 	outside := s.pool.Do
 	if s.d == SQLite {
-		outside = s.pool.Write
+		outside = s.pool.Add // its first statement writes the head
 	}
 	return s.run(ctx, outside, func(ex sqlkit.Executor) error { return sqlkit.Exec(ctx, s.d, ex, parts) })
 }
