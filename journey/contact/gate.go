@@ -58,54 +58,73 @@ type Facts struct {
 // Cost: linear in the row's entries; caps are counted by a walk over the
 // messages sent within the longest cap.
 func (g *Gate) Decide(row Row, m Message, f Facts, now time.Time) (Decision, Row) {
+	d := g.decide(&row, &m, &f, now)
+	if d.Sends() {
+		row.Sent = append(make([]Sent, 0, len(row.Sent)+1), row.Sent...)
+		if g.policy.Channels[d.Channel].NeedsCredit {
+			row.Credits = slices.Clone(row.Credits)
+		}
+		g.reserve(&row, &m, d.Channel, now)
+	}
+	return d, row
+}
+
+// decide changes nothing: who is told that the message goes out reserves it.
+func (g *Gate) decide(row *Row, m *Message, f *Facts, now time.Time) Decision {
 	switch {
 	case m.NeedMet:
-		return suppress(NeedMet, "", nil), row
+		return Decision{Verdict: Suppress, Reason: NeedMet}
 	case !m.NotAfter.IsZero() && !now.Before(m.NotAfter):
-		return suppress(Expired, "", nil), row
+		return Decision{Verdict: Suppress, Reason: Expired}
 	case len(m.Missing) > 0:
-		return suppress(MissingVariable, strings.Join(m.Missing, ", "), nil), row
+		return Decision{Verdict: Suppress, Reason: MissingVariable, Detail: strings.Join(m.Missing, ", ")}
 	case row.Restricted:
-		return suppress(Restricted, "", nil), row
+		return Decision{Verdict: Suppress, Reason: Restricted}
 	case len(m.Channels) == 0:
-		return suppress(NoChannel, "", nil), row
+		return Decision{Verdict: Suppress, Reason: NoChannel}
 	}
 	zone := f.Zone
 	if zone == nil {
 		zone = g.zone
 	}
 	exempt := g.exempt(m.Purpose)
-	var passed []Refusal
+	var first Refusal // and the further ones
+	further := []Refusal{}
+	refused := func(r Refusal) {
+		if first.Reason == "" {
+			first = r
+		} else {
+			further = append(further, r)
+		}
+	}
 	for _, channel := range m.Channels {
-		if refusal, ok := g.permits(row, m, f, exempt, channel, now); !ok {
-			passed = append(passed, refusal)
+		c := g.policy.Channels[channel]
+		if refusal, ok := g.permits(row, m, f, &c, exempt, channel, now); !ok {
+			refused(refusal)
 			continue
 		}
 		until, reason, detail := g.earliest(row, m, exempt, channel, zone, now)
 		if until.After(now) {
-			late := until.Sub(now) > g.maxDefer || !m.NotAfter.IsZero() && !until.Before(m.NotAfter)
-			if !late {
-				return Decision{Verdict: Defer, Channel: channel, Reason: reason, Detail: detail, Until: until, Passed: passed}, row
+			if late := until.Sub(now) > g.maxDefer || !m.NotAfter.IsZero() && !until.Before(m.NotAfter); late {
+				refused(Refusal{channel, TooLate, string(reason) + " until " + until.Format("2006-01-02 15:04")})
+				continue
 			}
-			passed = append(passed, Refusal{channel, TooLate, string(reason) + " until " + until.Format("2006-01-02 15:04")})
-			continue
+			d := Decision{Verdict: Defer, Channel: channel, Reason: reason, Detail: detail, Until: until}
+			if first.Reason != "" {
+				d.Passed = append([]Refusal{first}, further...)
+			}
+			return d
 		}
-		d := Decision{Verdict: Allow, Channel: channel, Cost: g.policy.Channels[channel].Cost, Passed: passed}
-		if len(passed) > 0 {
-			d.Verdict, d.Reason, d.Detail, d.Passed = Fallback, passed[0].Reason, passed[0].Detail, passed[1:]
-			d.Passed = slices.Clip(d.Passed)
+		if first.Reason != "" {
+			return Decision{Verdict: Fallback, Channel: channel, Cost: c.Cost, Reason: first.Reason, Detail: first.Detail, Passed: slices.Clip(further)}
 		}
-		return d, g.reserve(row, m, exempt, channel, now)
+		return Decision{Verdict: Allow, Channel: channel, Cost: c.Cost}
 	}
-	return suppress(passed[0].Reason, passed[0].Detail, passed[1:]), row
-}
-
-func suppress(r Reason, detail string, passed []Refusal) Decision {
-	return Decision{Verdict: Suppress, Reason: r, Detail: detail, Passed: passed}
+	return Decision{Verdict: Suppress, Reason: first.Reason, Detail: first.Detail, Passed: further}
 }
 
 // permits asks whether the channel may be used at all.
-func (g *Gate) permits(row Row, m Message, f Facts, exempt Exempt, channel string, now time.Time) (Refusal, bool) {
+func (g *Gate) permits(row *Row, m *Message, f *Facts, c *Channel, exempt Exempt, channel string, now time.Time) (Refusal, bool) {
 	if slices.Contains(m.Refused, channel) {
 		return Refusal{channel, Refused, ""}, false
 	}
@@ -115,13 +134,12 @@ func (g *Gate) permits(row Row, m Message, f Facts, exempt Exempt, channel strin
 			p := f.Consent[channel]
 			ok, detail = p.Granted, p.Detail
 		} else {
-			ok, detail = row.Consented(m.Purpose, channel, m.Brand, now)
+			ok, detail = row.consented(m.Purpose, channel, m.Brand, now)
 		}
 		if !ok {
 			return Refusal{channel, NoConsent, detail}, false
 		}
 	}
-	c := g.policy.Channels[channel]
 	if c.NeedsFollow && !row.follows(channel, m.Brand) {
 		return Refusal{channel, NotFollowing, ""}, false
 	}
@@ -136,13 +154,13 @@ func (g *Gate) permits(row Row, m Message, f Facts, exempt Exempt, channel strin
 	return Refusal{}, true
 }
 
-func (r Row) follows(channel, brand string) bool {
+func (r *Row) follows(channel, brand string) bool {
 	return slices.ContainsFunc(r.Follows, func(f Follow) bool {
 		return f.Channel == channel && f.Following && (f.Brand == brand || f.Brand == "")
 	})
 }
 
-func (r Row) windowOpen(channel, brand string, window time.Duration, now time.Time) bool {
+func (r *Row) windowOpen(channel, brand string, window time.Duration, now time.Time) bool {
 	return slices.ContainsFunc(r.Replies, func(p Reply) bool {
 		return p.Channel == channel && (p.Brand == brand || p.Brand == "") && now.Sub(p.At) < window
 	})
@@ -150,7 +168,7 @@ func (r Row) windowOpen(channel, brand string, window time.Duration, now time.Ti
 
 // earliest is the first instant from now on at which neither the moment nor a
 // cap stands against the message, with the first thing that does now.
-func (g *Gate) earliest(row Row, m Message, exempt Exempt, channel string, zone *time.Location, now time.Time) (at time.Time, reason Reason, detail string) {
+func (g *Gate) earliest(row *Row, m *Message, exempt Exempt, channel string, zone *time.Location, now time.Time) (at time.Time, reason Reason, detail string) {
 	at = now
 	limit := now.Add(g.maxDefer)
 	for {
@@ -169,26 +187,28 @@ func (g *Gate) earliest(row Row, m Message, exempt Exempt, channel string, zone 
 }
 
 // obstacle is what stands against the message at one instant, and when that is over.
-func (g *Gate) obstacle(row Row, m Message, exempt Exempt, channel string, zone *time.Location, at time.Time) (time.Time, Reason, string) {
-	if !exempt.Hours {
+func (g *Gate) obstacle(row *Row, m *Message, exempt Exempt, channel string, zone *time.Location, at time.Time) (time.Time, Reason, string) {
+	if !exempt.Hours && len(g.quiet) > 0 {
 		minute := localtime.MinuteOf(at, zone)
-		for _, q := range g.quiet {
-			if binds(q.rule.Channels, channel) && q.holds(minute) {
-				return localtime.Next(at, q.to, zone), QuietHours, q.rule.From + "–" + q.rule.To
+		for i := range g.quiet {
+			if q := &g.quiet[i]; q.holds(minute) && binds(q.rule.Channels, channel) {
+				return localtime.Next(at, q.to, zone), QuietHours, q.words
 			}
 		}
+	}
+	if !exempt.Hours && len(g.blackouts) > 0 {
 		today := localtime.DateOf(at, zone)
-		for _, b := range g.blackouts {
-			if binds(b.rule.Channels, channel) && (b.rule.Brand == "" || b.rule.Brand == m.Brand) &&
-				b.from.Compare(today) <= 0 && today.Compare(b.to) <= 0 {
+		for i := range g.blackouts {
+			if b := &g.blackouts[i]; b.holds(today) && binds(b.rule.Channels, channel) && (b.rule.Brand == "" || b.rule.Brand == m.Brand) {
 				return b.to.Plus(1).At(0, zone), Blackout, b.rule.Name
 			}
 		}
 	}
 	if !exempt.Caps {
-		for _, c := range g.policy.Caps {
+		for i := range g.caps {
+			c := &g.caps[i]
 			if next, ok := c.frees(row.Sent, m, channel, zone, at); !ok {
-				return next, Capped, c.String()
+				return next, Capped, c.words
 			}
 		}
 	}
@@ -199,38 +219,51 @@ func binds(channels []string, channel string) bool {
 	return len(channels) == 0 || slices.Contains(channels, channel)
 }
 
-func (q quiet) holds(minute int) bool {
+func (q *quiet) holds(minute int) bool {
 	if q.from < q.to {
 		return q.from <= minute && minute < q.to
 	}
 	return minute >= q.from || minute < q.to
 }
 
+func (b *blackout) holds(day localtime.Date) bool {
+	return b.from.Compare(day) <= 0 && day.Compare(b.to) <= 0
+}
+
+// limit is a cap ready for use.
+type limit struct {
+	Cap
+	span  time.Duration // no message that is older counts
+	words string
+}
+
 // frees reports whether the cap leaves room at an instant, or else when it will.
-func (c Cap) frees(sent []Sent, m Message, channel string, zone *time.Location, at time.Time) (time.Time, bool) {
-	if c.Channel != "" && c.Channel != channel || c.Category != "" && c.Category != m.Category ||
+func (c *limit) frees(sent []Sent, m *Message, channel string, zone *time.Location, at time.Time) (time.Time, bool) {
+	if len(sent) < c.Max || c.Channel != "" && c.Channel != channel || c.Category != "" && c.Category != m.Category ||
 		c.Purpose != "" && c.Purpose != m.Purpose || c.Brand != "" && c.Brand != m.Brand {
 		return time.Time{}, true
 	}
-	var begin time.Time
-	if c.Rolling > 0 {
-		begin = at.Add(-c.Rolling)
-	} else {
-		begin = c.Calendar.start(at, zone).Add(-1)
-	}
+	// Where the calendar's period begins is asked only if enough messages may lie in it.
+	begin := at.Add(-c.span)
+	calendar := c.Rolling == 0
 	left := c.Max
 	for i := len(sent) - 1; i >= 0; i-- {
-		s := sent[i]
+		s := &sent[i]
 		if s.Uncounted || !s.At.After(begin) || c.Channel != "" && c.Channel != s.Channel || c.Category != "" && c.Category != s.Category ||
 			c.Purpose != "" && c.Purpose != s.Purpose || c.Brand != "" && c.Brand != s.Brand || c.PerBrand && s.Brand != m.Brand {
 			continue
 		}
-		if left--; left == 0 {
-			if c.Rolling > 0 {
-				return s.At.Add(c.Rolling), false
-			}
+		if left--; left > 0 {
+			continue
+		}
+		if c.Rolling > 0 {
+			return s.At.Add(c.Rolling), false
+		}
+		if !calendar {
 			return c.Calendar.end(at, zone), false
 		}
+		calendar = false
+		begin, left, i = c.Calendar.start(at, zone).Add(-1), c.Max, len(sent)
 	}
 	return time.Time{}, true
 }
@@ -279,31 +312,23 @@ func (p Period) end(at time.Time, zone *time.Location) time.Time {
 	return d.Plus(1).At(0, zone)
 }
 
-// reserve counts the message and takes its credit.
-func (g *Gate) reserve(row Row, m Message, exempt Exempt, channel string, now time.Time) Row {
+// reserve counts the message and takes its credit, in place.
+func (g *Gate) reserve(row *Row, m *Message, channel string, now time.Time) {
 	s := Sent{
 		Key: m.Key, At: now, Held: true, Channel: channel,
-		Category: m.Category, Purpose: m.Purpose, Brand: m.Brand, Uncounted: exempt.Caps,
+		Category: m.Category, Purpose: m.Purpose, Brand: m.Brand, Uncounted: g.exempt(m.Purpose).Caps,
 	}
 	c := g.policy.Channels[channel]
-	open := c.ReplyWindow > 0 && row.windowOpen(channel, m.Brand, c.ReplyWindow, now)
-	if c.NeedsCredit && !open {
+	if c.NeedsCredit && (c.ReplyWindow == 0 || !row.windowOpen(channel, m.Brand, c.ReplyWindow, now)) {
 		if i := row.credit(m, channel, now); i >= 0 {
-			row.Credits = slices.Clone(row.Credits)
 			row.Credits[i].Used++
 			s.Credit = row.Credits[i].ID
 		}
 	}
-	kept := make([]Sent, 0, len(row.Sent)+1)
-	for _, old := range row.Sent {
-		if old.Held || now.Sub(old.At) <= g.horizon {
-			kept = append(kept, old)
-		}
-	}
-	i := len(kept)
-	for i > 0 && kept[i-1].At.After(now) { // the clock of another worker may be ahead
+	row.Sent = slices.DeleteFunc(row.Sent, func(old Sent) bool { return !old.Held && now.Sub(old.At) > g.horizon })
+	i := len(row.Sent)
+	for i > 0 && row.Sent[i-1].At.After(now) { // the clock of another worker may be ahead
 		i--
 	}
-	row.Sent = slices.Insert(kept, i, s)
-	return row
+	row.Sent = slices.Insert(row.Sent, i, s)
 }

@@ -127,6 +127,7 @@ type Gate struct {
 	zone      *time.Location
 	quiet     []quiet
 	blackouts []blackout
+	caps      []limit
 	maxDefer  time.Duration
 	horizon   time.Duration // how long a sent message matters to some cap
 }
@@ -134,6 +135,7 @@ type Gate struct {
 type quiet struct {
 	from, to int
 	rule     Quiet
+	words    string
 }
 
 type blackout struct {
@@ -158,7 +160,7 @@ func New(p Policy) (*Gate, error) {
 		g.maxDefer = DefaultMaxDefer
 	}
 	for i, r := range p.Quiet {
-		q := quiet{rule: r}
+		q := quiet{rule: r, words: r.From + "–" + r.To}
 		if q.from, err = localtime.Parse(r.From); err != nil {
 			return refuse(fmt.Sprintf("Quiet[%d].From", i), err)
 		}
@@ -206,6 +208,7 @@ func New(p Policy) (*Gate, error) {
 		default:
 			return refuse(fmt.Sprintf("Caps[%d].Calendar", i), "neither day, week nor month")
 		}
+		g.caps = append(g.caps, limit{c, span, c.String()})
 		g.horizon = max(g.horizon, span)
 	}
 	for name, c := range p.Channels {

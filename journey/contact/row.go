@@ -92,24 +92,33 @@ type Sent struct {
 // latest explicit act stays; among inferred acts, and at equal times, the one
 // that withholds. An inferred act never replaces an explicit one.
 func (r Row) WithConsent(act profile.ConsentAct, at time.Time) Row {
-	c := Consent{act, at.Truncate(time.Microsecond)}
-	i := slices.IndexFunc(r.Consents, func(d Consent) bool {
-		return d.Purpose == c.Purpose && d.Channel == c.Channel && d.Brand == c.Brand && d.Address == c.Address && d.Inferred == c.Inferred
-	})
-	if i < 0 {
+	i, c, news := r.weigh(act, at)
+	switch {
+	case !news:
+	case i < 0:
 		r.Consents = append(slices.Clip(r.Consents), c)
-		return r
+	default:
+		r.Consents = slices.Clone(r.Consents)
+		r.Consents[i] = c
 	}
-	if !outranks(c, r.Consents[i]) {
-		return r
-	}
-	r.Consents = slices.Clone(r.Consents)
-	r.Consents[i] = c
 	return r
 }
 
+// weigh says where an act of consent belongs, −1 for behind all, and whether it
+// changes anything.
+func (r *Row) weigh(act profile.ConsentAct, at time.Time) (i int, c Consent, news bool) {
+	c = Consent{act, at.Truncate(time.Microsecond)}
+	for i := range r.Consents {
+		d := &r.Consents[i]
+		if d.Purpose == c.Purpose && d.Channel == c.Channel && d.Brand == c.Brand && d.Address == c.Address && d.Inferred == c.Inferred {
+			return i, c, outranks(&c, d)
+		}
+	}
+	return -1, c, true
+}
+
 // outranks reports whether act c decides where c and d both apply.
-func outranks(c, d Consent) bool {
+func outranks(c, d *Consent) bool {
 	switch {
 	case c.Inferred != d.Inferred:
 		return d.Inferred
@@ -127,6 +136,10 @@ func outranks(c, d Consent) bool {
 // An act for a single address counts for its whole channel, because the message
 // does not say yet which address it will take; [Facts.Consent] can be finer.
 func (r Row) Consented(purpose, channel, brand string, at time.Time) (ok bool, detail string) {
+	return r.consented(purpose, channel, brand, at)
+}
+
+func (r *Row) consented(purpose, channel, brand string, at time.Time) (ok bool, detail string) {
 	var best *Consent
 	for i := range r.Consents {
 		c := &r.Consents[i]
@@ -143,7 +156,7 @@ func (r Row) Consented(purpose, channel, brand string, at time.Time) (ok bool, d
 			}
 			continue
 		}
-		if best == nil || outranks(*c, *best) {
+		if best == nil || outranks(c, best) {
 			best = c
 		}
 	}
@@ -170,22 +183,23 @@ func (r Row) WithCredit(c Credit) Row {
 
 // credit finds the credit that a message would use: the one that is over first,
 // then the narrower one, then the older grant. It returns −1 for none.
-func (r Row) credit(m Message, channel string, at time.Time) int {
+func (r *Row) credit(m *Message, channel string, at time.Time) int {
 	best := -1
-	for i, c := range r.Credits {
+	for i := range r.Credits {
+		c := &r.Credits[i]
 		if c.Channel != channel || c.Used >= c.Count ||
 			c.Template != "" && c.Template != m.Template || c.Brand != "" && c.Brand != m.Brand ||
 			!c.ExpiresAt.IsZero() && !at.Before(c.ExpiresAt) {
 			continue
 		}
-		if best < 0 || soonerOver(c, r.Credits[best]) {
+		if best < 0 || soonerOver(c, &r.Credits[best]) {
 			best = i
 		}
 	}
 	return best
 }
 
-func soonerOver(c, d Credit) bool {
+func soonerOver(c, d *Credit) bool {
 	switch {
 	case !c.ExpiresAt.Equal(d.ExpiresAt):
 		return d.ExpiresAt.IsZero() || !c.ExpiresAt.IsZero() && c.ExpiresAt.Before(d.ExpiresAt)
@@ -238,25 +252,41 @@ const (
 // counts for good, a rejected one gives back its place and its credit. A key
 // that is not held changes nothing.
 func (r Row) Settle(key string, result Result) Row {
-	i := slices.IndexFunc(r.Sent, func(s Sent) bool { return s.Key == key && s.Held })
+	i := r.held(key)
 	if i < 0 {
 		return r
 	}
-	sent := r.Sent[i]
-	if result == Confirmed {
-		r.Sent = slices.Clone(r.Sent)
-		r.Sent[i].Held = false
-		if sent.Uncounted {
-			r.Sent = slices.Delete(r.Sent, i, i+1)
-		}
-		return r
-	}
-	r.Sent = slices.Delete(slices.Clone(r.Sent), i, i+1)
-	if j := slices.IndexFunc(r.Credits, func(c Credit) bool { return c.ID == sent.Credit }); sent.Credit != "" && j >= 0 {
+	r.Sent = slices.Clone(r.Sent)
+	if result != Confirmed && r.Sent[i].Credit != "" {
 		r.Credits = slices.Clone(r.Credits)
-		r.Credits[j].Used--
 	}
+	r.settle(i, result)
 	return r
+}
+
+// held finds the message with this key that is reserved, −1 for none.
+func (r *Row) held(key string) int {
+	for i := range r.Sent {
+		if s := &r.Sent[i]; s.Held && s.Key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// settle is Settle of the i-th message, in place.
+func (r *Row) settle(i int, result Result) {
+	sent := &r.Sent[i]
+	if result == Confirmed && !sent.Uncounted {
+		sent.Held = false
+		return
+	}
+	if result != Confirmed && sent.Credit != "" {
+		if j := slices.IndexFunc(r.Credits, func(c Credit) bool { return c.ID == sent.Credit }); j >= 0 {
+			r.Credits[j].Used--
+		}
+	}
+	r.Sent = slices.Delete(r.Sent, i, i+1)
 }
 
 // Merge is the row of a customer who turned out to be two: acts, credits and

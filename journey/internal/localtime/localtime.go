@@ -97,11 +97,37 @@ func wall(t time.Time) int64 {
 // Next is the first instant after t at which the clocks of loc show the given
 // minute of the day.
 func Next(t time.Time, minute int, loc *time.Location) time.Time {
+	if at, ok := nextSteady(t, minute, loc); ok {
+		return at
+	}
+	return nextByDay(t, minute, loc)
+}
+
+// nextByDay is Next, by trying one day after the other.
+func nextByDay(t time.Time, minute int, loc *time.Location) time.Time {
 	for d := DateOf(t, loc).Plus(-1); ; d = d.Plus(1) {
 		if at := d.At(minute, loc); at.After(t) {
 			return at
 		}
 	}
+}
+
+// nextSteady is Next where the clocks of loc do not change from a day before t to a
+// day after the answer, as it is nearly always; ok is false elsewhere.
+func nextSteady(t time.Time, minute int, loc *time.Location) (at time.Time, ok bool) {
+	const day = 24 * 60 * 60
+	t = t.In(loc)
+	start, end := t.ZoneBounds()
+	now := t.Unix()
+	shown := wall(t)
+	next := now - (shown%day+day)%day + 60*int64(minute)
+	if next <= now {
+		next += day
+	}
+	if !start.IsZero() && now-day < start.Unix() || !end.IsZero() && next+day > end.Unix() {
+		return time.Time{}, false
+	}
+	return time.Unix(next, 0).In(loc), true
 }
 
 // MinuteOf is the minute of the day that the clocks of loc show at t.

@@ -55,6 +55,32 @@ func TestNextOverEveryChangeOfClock(t *testing.T) {
 	}
 }
 
+// Where the clocks do not change, Next does not try the days: the answer is the same.
+func TestNextWithoutTryingTheDays(t *testing.T) {
+	steady, changing := 0, 0
+	for _, name := range []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Shanghai", "Australia/Lord_Howe", "Pacific/Apia", "America/Asuncion"} {
+		loc := zone(t, name)
+		for _, year := range []int{1927, 2011, 2026} {
+			for at := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() == year; at = at.Add(59*time.Minute + time.Microsecond) {
+				for _, minute := range []int{0, 150, 540, 1439} {
+					got, ok := nextSteady(at, minute, loc)
+					if !ok {
+						changing++
+						continue
+					}
+					steady++
+					if want := nextByDay(at, minute, loc); !got.Equal(want) {
+						t.Fatalf("%s: next %s after %s is %s, not %s", name, Format(minute), at, want, got)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d without, %d by day", steady, changing)
+	require.Greater(t, steady, 100*changing)
+	require.Positive(t, changing)
+}
+
 func TestMonthsEndWhereTheDayDoesNotExist(t *testing.T) {
 	for start := (Date{2024, 1, 1}); start.Year < 2027; start = start.Plus(1) {
 		for n := 1; n <= 36; n++ {
