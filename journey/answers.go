@@ -23,6 +23,20 @@ type Check func(ctx context.Context, customer profile.ID, at time.Time) (bool, e
 // left out.
 type Traits func(ctx context.Context, customer profile.ID, names []string) (profile.Values, error)
 
+// present are the traits whatever the time asked for.
+func (t Traits) present() TraitsAt {
+	if t == nil {
+		return nil
+	}
+	return func(ctx context.Context, customer profile.ID, names []string, _ time.Time) (profile.Values, error) {
+		return t(ctx, customer, names)
+	}
+}
+
+// TraitsAt reads traits of a customer as they were at a time; those that the
+// customer lacked are left out.
+type TraitsAt func(ctx context.Context, customer profile.ID, names []string, at time.Time) (profile.Values, error)
+
 // Consent answers whether a customer may be reached.
 type Consent func(ctx context.Context, q ConsentQuestion) (contact.Permission, error)
 
@@ -38,7 +52,7 @@ type answers struct {
 	gate      *contact.Gate
 	audiences map[string]Audience
 	checks    map[string]Check
-	traits    Traits
+	traits    TraitsAt
 	consent   Consent
 	calendars map[string]Calendar
 	zones     sync.Map // name → *time.Location
@@ -63,7 +77,11 @@ func (w *answers) location(name string) *time.Location {
 // zoneOf is the customer's time zone: their own, else the definition's, else
 // the contact policy's.
 func (w *answers) zoneOf(d *Definition, row *contact.Row) *time.Location {
-	if loc := w.location(row.Zone); loc != nil {
+	return w.zoneNamed(row.Zone, d)
+}
+
+func (w *answers) zoneNamed(own string, d *Definition) *time.Location {
+	if loc := w.location(own); loc != nil {
 		return loc
 	}
 	if d.spec.Zone != "" {
@@ -75,19 +93,24 @@ func (w *answers) zoneOf(d *Definition, row *contact.Row) *time.Location {
 // facts asks the world what a step may need to know.
 func (w *answers) facts(ctx context.Context, d *Definition, n *Needs, customer profile.ID, row *contact.Row, at time.Time) (Facts, error) {
 	f := Facts{Zone: w.zoneOf(d, row), Calendars: w.calendars}
+	return f, w.ask(ctx, &f, n, customer, at)
+}
+
+// ask adds the facts that a step may need to know of the customer.
+func (w *answers) ask(ctx context.Context, f *Facts, n *Needs, customer profile.ID, at time.Time) error {
 	if n.None() {
-		return f, nil
+		return nil
 	}
 	if len(n.Audiences) > 0 {
 		f.Audiences = make(map[string]bool, len(n.Audiences))
 		for _, name := range n.Audiences {
 			a := w.audiences[name]
 			if a == nil {
-				return f, fmt.Errorf("%w: audience %q", ErrUnbound, name)
+				return fmt.Errorf("%w: audience %q", ErrUnbound, name)
 			}
 			in, err := a.ContainsAt(ctx, customer, at)
 			if err != nil {
-				return f, fmt.Errorf("journey: audience %q: %w", name, err)
+				return fmt.Errorf("journey: audience %q: %w", name, err)
 			}
 			f.Audiences[name] = in
 		}
@@ -97,23 +120,23 @@ func (w *answers) facts(ctx context.Context, d *Definition, n *Needs, customer p
 		for _, name := range n.Checks {
 			check := w.checks[name]
 			if check == nil {
-				return f, fmt.Errorf("%w: check %q", ErrUnbound, name)
+				return fmt.Errorf("%w: check %q", ErrUnbound, name)
 			}
 			ok, err := check(ctx, customer, at)
 			if err != nil {
-				return f, fmt.Errorf("journey: check %q: %w", name, err)
+				return fmt.Errorf("journey: check %q: %w", name, err)
 			}
 			f.Checks[name] = ok
 		}
 	}
 	if len(n.Traits) > 0 && w.traits != nil {
-		traits, err := w.traits(ctx, customer, n.Traits)
+		traits, err := w.traits(ctx, customer, n.Traits, at)
 		if err != nil {
-			return f, fmt.Errorf("journey: traits: %w", err)
+			return fmt.Errorf("journey: traits: %w", err)
 		}
 		f.Traits = traits
 	}
-	return f, nil
+	return nil
 }
 
 // consents asks the configured authority about every channel of a message; nil

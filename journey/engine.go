@@ -229,7 +229,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("journey: worker token: %w", err)
 	}
 	return &Engine{
-		answers: &answers{gate: gate, audiences: cfg.Audiences, checks: cfg.Checks, traits: cfg.Traits, consent: cfg.Consent, calendars: cfg.Calendars},
+		answers: &answers{gate: gate, audiences: cfg.Audiences, checks: cfg.Checks, traits: cfg.Traits.present(), consent: cfg.Consent, calendars: cfg.Calendars},
 		cfg:     cfg, store: cfg.Store, token: id.String(), woken: make(chan struct{}, 1),
 		retries: retries{cfg.MaxAttempts, cfg.Backoff},
 		known:   map[DefinitionKey]*Definition{}, current: map[string]*Definition{},

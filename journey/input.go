@@ -71,8 +71,8 @@ type Input struct {
 	// directly gives those that [Definition.Needs] names.
 	Facts Facts
 
-	told bool // the instance has heard of this effect before
-	bare bool // nobody reads the arguments of the effects that follow
+	told bool  // the instance has heard of this effect before
+	play *play // of the simulation that it is part of, nil elsewhere
 }
 
 // Facts are what a step may ask of the world, answered before it.

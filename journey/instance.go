@@ -93,6 +93,11 @@ type Instance struct {
 // the rest, in hexadecimal digits. IDs order by the start, so that what is written of
 // instances that started together lies together in a store, however many there are.
 func InstanceID(journey string, customer profile.ID, key string, run int, started time.Time) string {
+	id := instanceID(journey, customer, key, run, started)
+	return string(id[:])
+}
+
+func instanceID(journey string, customer profile.ID, key string, run int, started time.Time) (id [32]byte) {
 	b := make([]byte, 4, 128)
 	binary.BigEndian.PutUint32(b, uint32(min(max(started.Unix(), 0), math.MaxUint32)))
 	b = append(b, journey...)
@@ -103,7 +108,9 @@ func InstanceID(journey string, customer profile.ID, key string, run int, starte
 	b = append(b, 0)
 	b = strconv.AppendInt(b, int64(run), 10)
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(append(b[:4:4], sum[:12]...))
+	hex.Encode(id[:], b[:4])
+	hex.Encode(id[8:], sum[:12])
+	return id
 }
 
 // Open reports whether the instance still takes inputs.

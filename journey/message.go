@@ -69,17 +69,22 @@ func (er *EffectRow) message(needMet bool) contact.Message {
 // reservation is final, given back, or, while nobody knows, kept. changed is
 // false where there is nothing to do.
 func (er *EffectRow) release(row contact.Row) (after contact.Row, changed bool) {
-	result := contact.Rejected
-	switch er.State {
-	case Confirmed:
-		result = contact.Confirmed
-	case Uncertain, Leased:
-		return row, false
-	}
-	if !slices.ContainsFunc(row.Sent, func(s contact.Sent) bool { return s.Key == er.Effect.Key && s.Held }) {
+	result, over := er.result()
+	if !over || !slices.ContainsFunc(row.Sent, func(s contact.Sent) bool { return s.Key == er.Effect.Key && s.Held }) {
 		return row, false
 	}
 	return row.Settle(er.Effect.Key, result), true
+}
+
+// result is how the message's reservation ends; over is false while it is kept.
+func (er *EffectRow) result() (result contact.Result, over bool) {
+	switch er.State {
+	case Confirmed:
+		return contact.Confirmed, true
+	case Uncertain, Leased:
+		return 0, false
+	}
+	return contact.Rejected, true
 }
 
 // Contact is what is known of a customer for the contact policy.

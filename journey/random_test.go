@@ -301,7 +301,7 @@ func story(t *testing.T, r *rand.Rand, specs []*spec, name string) []string {
 	}
 	sim, err := NewSimulator(Simulation{
 		Journeys: definitions, Answer: answer,
-		Audiences: map[string]Audience{"vip": w}, Checks: map[string]Check{"sunny": w.check}, Traits: w.traits,
+		Audiences: map[string]Audience{"vip": w}, Checks: map[string]Check{"sunny": w.check}, Traits: Traits(w.traits).present(),
 	})
 	require.NoError(t, err)
 	walk := sim.Walk("c", now)

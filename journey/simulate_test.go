@@ -85,6 +85,64 @@ func TestSimulation(t *testing.T) {
 	require.Equal(t, got, again, "order and duplicates do not matter")
 }
 
+// An input that is delivered again later, as at-least-once delivery does, counts once.
+func TestSimulationsCountAnInputOnce(t *testing.T) {
+	history := carts(40)
+	want, err := simulator(t, reminders()).Run(context.Background(), sequence(history))
+	require.NoError(t, err)
+	for _, x := range slices.Clone(history) {
+		for i := range 20 { // more than are looked through one by one
+			x.Received = x.Time.Add(time.Duration(i) * time.Hour)
+			history = append(history, x)
+			y := x
+			y.ID, y.Name = fmt.Sprint(x.ID, "/", i), "page.viewed"
+			y.Consents = x.Consents
+			history = append(history, y)
+		}
+	}
+	got, err := simulator(t, reminders()).Run(context.Background(), sequence(history))
+	require.NoError(t, err)
+	require.Equal(t, want.Messages, got.Messages)
+	require.Equal(t, want.Journeys, got.Journeys)
+}
+
+// What followed a message is what its own goal waits for: of its cart, and under the
+// goal's condition.
+func TestWhatFollowsIsWhatTheGoalWaitsFor(t *testing.T) {
+	j := journey.Define("carts").Key("cart_id")
+	j.Enter(journey.Event("cart.updated")).To("remind")
+	j.Goal("bought").On(journey.Event("order.paid")).If(journey.All(journey.Prop("amount").AtLeast(100), journey.In("vip")))
+	j.State("remind").Send(journey.Message{Template: "cart", Purpose: "transactional", Channels: []string{"sms"}}).
+		After(30 * 24 * time.Hour).End("left")
+	s, err := journey.NewSimulator(journey.Simulation{
+		Journeys: []journey.Source{j}, Until: monday.Add(60 * 24 * time.Hour), Window: 20 * 24 * time.Hour,
+		Audiences: map[string]journey.Audience{"vip": since{"li": {5, 100}}},
+	})
+	require.NoError(t, err)
+	paid := func(id, cart string, amount int64, day int) journey.Input {
+		return journey.Input{
+			ID: id, Name: "order.paid", Customer: "li", Time: monday.Add(time.Duration(day) * 24 * time.Hour),
+			Props: profile.Values{"cart_id": profile.Text(cart), "amount": profile.Int(amount)},
+		}
+	}
+	history := []journey.Input{
+		{ID: "1", Name: "cart.updated", Customer: "li", Time: monday, Props: profile.Values{"cart_id": profile.Text("A")}},
+		paid("2", "A", 500, 1), // not yet a vip
+		paid("3", "B", 500, 6), // another cart
+		paid("4", "A", 99, 7),  // too little
+	}
+	got, err := s.Run(context.Background(), sequence(history))
+	require.NoError(t, err)
+	require.Len(t, got.Messages, 1)
+	require.Zero(t, got.Messages[0].Followed)
+	for _, day := range []int{21, 8} { // behind the window, and within
+		got, err = s.Run(context.Background(), sequence(append(history, paid("5", "A", 100, day))))
+		require.NoError(t, err)
+		require.Equal(t, day == 8, got.Messages[0].Followed.Equal(monday.Add(8*24*time.Hour)))
+		require.Equal(t, day == 8, got.Journeys["carts"].Followed == 1)
+	}
+}
+
 // The simulation does what the engine does, message by message.
 func TestSimulationEqualsTheEngine(t *testing.T) {
 	ctx := context.Background()
@@ -168,20 +226,108 @@ func TestSimulationsThatCannotRun(t *testing.T) {
 	require.ErrorIs(t, err, journey.ErrConfig)
 }
 
-// One customer for thirty days: three states, two messages and an award, quiet
-// hours and caps.
+// The simulations of these benchmarks run on one core, with their garbage collection:
+// GOMAXPROCS=1 go test ./journey -run - -bench Simulated
+
+// A few days with a cart: three states, up to two messages on two channels, an award,
+// quiet hours, a cap, a goal that half of the customers reach.
 func BenchmarkSimulatedJourney(b *testing.B) {
-	s := simulator(b, reminders())
+	benchmarkSimulation(b, simulator(b, reminders()), carts(simulatedCustomers), simulatedCustomers)
+}
+
+const simulatedCustomers = 20_000
+
+// Thirty days of a new member, see [welcome], in a history in the order of time.
+func BenchmarkSimulatedThirtyDays(b *testing.B) {
+	s, err := journey.NewSimulator(journey.Simulation{
+		Journeys: []journey.Source{welcome()}, Until: monday.Add(60 * 24 * time.Hour),
+		Contact: contact.Policy{
+			Zone: "Asia/Shanghai", Quiet: []contact.Quiet{{From: "22:00", To: "09:00"}},
+			Caps:     []contact.Cap{{Max: 1, Calendar: contact.Day}, {Max: 3, Rolling: 14 * 24 * time.Hour, Category: "news"}},
+			Channels: map[string]contact.Channel{"wechat": {NeedsCredit: true}, "sms": {Cost: 5}},
+		},
+	})
+	require.NoError(b, err)
+	history := newMembers(simulatedCustomers)
+	got, err := s.Run(context.Background(), sequence(history))
+	require.NoError(b, err)
+	b.Log(got)
+	benchmarkSimulation(b, s, history, simulatedCustomers)
+}
+
+// welcome accompanies a new member for thirty days: a greeting, news for those who
+// look around and others for those who do not, a voucher before the end; a first
+// order of some size ends it.
+func welcome() *journey.Builder {
+	news := func(template string) journey.Message {
+		return journey.Message{
+			Template: template, Category: "news", Purpose: "marketing", Channels: []string{"wechat", "sms"},
+			Vars: journey.Args{"store": journey.Data("store")}, Within: 5 * 24 * time.Hour,
+		}
+	}
+	j := journey.Define("welcome")
+	j.Enter(journey.Event("member.joined")).To("greeted")
+	j.Goal("ordered").On(journey.Event("order.paid")).If(journey.Prop("amount").AtLeast(50_00))
+	j.Exit("left").On(journey.Event("member.left"))
+	j.State("greeted").Send(news("hello")).
+		On(journey.Event("page.viewed")).If(journey.Prop("seconds").AtLeast(30)).To("looking").
+		After(4 * 24 * time.Hour).To("quiet")
+	j.State("looking").
+		On(journey.Event("page.viewed")).To("looking").
+		AtLocal("18:00", time.Friday).To("weekend")
+	j.State("weekend").Send(news("weekend")).After(7 * 24 * time.Hour).To("which")
+	j.State("quiet").Send(news("tour")).
+		On(journey.Event("page.viewed")).To("looking").
+		After(10 * 24 * time.Hour).To("which")
+	j.State("which").When(journey.Data("channel").Is("till")).To("invited").Otherwise().To("reminded")
+	j.State("invited").Do(journey.Task("invite", journey.Args{"store": journey.Data("store")})).
+		OnDeadline(26 * 24 * time.Hour).To("voucher")
+	j.State("reminded").Send(news("reminder")).
+		OnDeadline(26 * 24 * time.Hour).To("voucher")
+	j.State("voucher").Do(journey.Voucher("welcome-10", nil)).Send(news("voucher")).
+		OnDeadline(30 * 24 * time.Hour).End("quiet member")
+	return j
+}
+
+// newMembers join within a month; most look at something, a third order, of whom some
+// too little.
+func newMembers(n int) []journey.Input {
+	r := rand.New(rand.NewPCG(5, 6))
+	var out []journey.Input
+	for i := range n {
+		id := profile.ID(fmt.Sprintf("%016x", r.Uint64()))
+		at := monday.Add(time.Duration(r.IntN(28*24*60)) * time.Minute)
+		add := func(name string, within int, props profile.Values) {
+			out = append(out, journey.Input{
+				ID: fmt.Sprint(name, i, "/", len(out)), Name: name, Customer: id,
+				Time: at.Add(time.Duration(r.IntN(within*24*60)) * time.Minute), Props: props,
+			})
+		}
+		add("member.joined", 1, profile.Values{
+			"store": profile.Text("S" + string(id[:2])), "channel": profile.Text([]string{"till", "app"}[r.IntN(2)]),
+		})
+		joined := &out[len(out)-1]
+		joined.Time, joined.Consents = at, []profile.ConsentAct{{Purpose: "marketing", Granted: true}}
+		for range r.IntN(4) {
+			add("page.viewed", 30, profile.Values{"seconds": profile.Int(r.Int64N(90))})
+		}
+		if r.IntN(3) == 0 {
+			add("order.paid", 40, profile.Values{"amount": profile.Int(10_00 + r.Int64N(300_00))})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b journey.Input) int { return a.Time.Compare(b.Time) })
+	return out
+}
+
+func benchmarkSimulation(b *testing.B, s *journey.Simulator, history []journey.Input, journeys int) {
 	ctx := context.Background()
-	const batch = 20_000
-	history := carts(batch)
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
 		if _, err := s.Run(ctx, sequence(history)); err != nil {
 			b.Fatal(err)
 		}
-		n += batch
+		n += journeys
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "journeys/s")
 }

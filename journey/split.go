@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"context"
 	"hash/fnv"
 	"slices"
 
@@ -20,6 +21,13 @@ func Draw(journey, state string, customer profile.ID) int {
 	x *= 0xc4ceb9fe1a85ec53
 	x ^= x >> 33
 	return int(x % 10000)
+}
+
+// Draws are the branches of splits that a customer has drawn, as recorded: a
+// [Simulation] of what happened takes them with its field of that name.
+func (e *Engine) Draws(ctx context.Context, id profile.ID) ([]Arm, error) {
+	f, err := e.store.Get(ctx, Lookup{Customer: id})
+	return f.Contact.Arms, err
 }
 
 // same reports whether the other is of the same split.

@@ -147,3 +147,35 @@ func TestPurge(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, contact.Row{}, row, "what was sent still counts for caps")
 }
+
+// A back-test of what happened takes the branches that were drawn, not those that
+// the definition of today would draw.
+func TestABackTestTakesTheRecordedBranches(t *testing.T) {
+	ctx := context.Background()
+	d := newDesk(t, nil, offer(50))
+	var history []journey.Input
+	first := map[string]int{}
+	for i := range 200 {
+		name := fmt.Sprint("c", i)
+		d.does("1"+name, "go", name)
+		first[d.states(name)[0]]++
+		history = append(history, journey.Input{ID: "2" + name, Name: "go", Customer: profile.ID(name), Time: monday})
+	}
+	require.Greater(t, first["=holdout"], 60)
+	holdout := func(draws func(context.Context, profile.ID) ([]journey.Arm, error)) int {
+		s, err := journey.NewSimulator(journey.Simulation{Journeys: []journey.Source{offer(99)}, Draws: draws, Until: monday.Add(time.Hour)})
+		require.NoError(t, err)
+		got, err := s.Run(ctx, sequence(history))
+		require.NoError(t, err)
+		return got.Journeys["offer"].Ends["holdout"]
+	}
+	require.Equal(t, first["=holdout"], holdout(d.Draws))
+	require.Less(t, holdout(nil), 15, "1 % of those who draw anew")
+	s, err := journey.NewSimulator(journey.Simulation{
+		Journeys: []journey.Source{offer(50)}, Until: monday.Add(time.Hour),
+		Draws: func(context.Context, profile.ID) ([]journey.Arm, error) { return nil, context.DeadlineExceeded },
+	})
+	require.NoError(t, err)
+	_, err = s.Run(ctx, sequence(history))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}

@@ -2,8 +2,6 @@ package journey
 
 import (
 	"fmt"
-	"maps"
-	"strconv"
 	"time"
 
 	"github.com/cxkit/cxkit/journey/internal/localtime"
@@ -105,7 +103,8 @@ func (r *run) start(in *Instance, x *Input) error {
 		r.now = micro(r.now)
 		in.Journey, in.Version, in.Customer, in.Key = r.d.spec.Name, r.d.version, x.Customer, key
 		in.Run = max(in.Run, 1)
-		in.ID = InstanceID(in.Journey, in.Customer, key, in.Run, r.now)
+		id := instanceID(in.Journey, in.Customer, key, in.Run, r.now)
+		in.ID = x.play.text(id[:])
 		if in.Brand = r.d.spec.Brand; in.Brand == "" {
 			in.Brand = x.Brand
 		}
@@ -506,10 +505,9 @@ func (r *run) report(in *Instance, x *Input) {
 	if in.Parent == "" {
 		return
 	}
-	r.emit(in, x, Effect{
-		Kind: ReturnEffect, Name: in.Journey,
-		Args: profile.Values{"outcome": profile.Text(in.Outcome), "success": profile.Flag(in.Success)},
-	})
+	e := r.emit(in, x)
+	e.Kind, e.Name = ReturnEffect, in.Journey
+	e.Args = profile.Values{"outcome": profile.Text(in.Outcome), "success": profile.Flag(in.Success)}
 }
 
 // remember keeps the properties that the definition reads as Data.
@@ -517,17 +515,14 @@ func (r *run) remember(in *Instance, x *Input) {
 	if len(r.d.capture) == 0 || len(x.Props) == 0 || x.Kind == ReturnedInput {
 		return
 	}
-	copied := false
+	own := false
 	for _, name := range r.d.capture {
 		v, ok := x.Props[name]
 		if !ok || in.Data[name] == v {
 			continue
 		}
-		if !copied {
-			if in.Data = maps.Clone(in.Data); in.Data == nil {
-				in.Data = make(profile.Values, len(r.d.capture))
-			}
-			copied = true
+		if !own {
+			in.Data, own = x.play.owned(in.Data, len(r.d.capture)), true
 		}
 		in.Data[name] = v
 	}
@@ -544,14 +539,16 @@ func (r *run) note(e *edge, from, to string) {
 func (r *run) act(in *Instance, x *Input, list []action, state string) error {
 	for i := range list {
 		a := &list[i]
-		e := Effect{Kind: a.spec.Kind, Name: a.spec.Name, State: state}
+		e := r.emit(in, x)
+		e.Kind, e.Name, e.State = a.spec.Kind, a.spec.Name, state
 		if a.spec.Kind == MessageEffect {
 			e.Purpose, e.Category, e.Channels = a.spec.Purpose, a.category, a.spec.Channels
 		}
-		if len(a.args) > 0 && (!x.bare || a.spec.Kind == StartEffect) {
+		if len(a.args) > 0 && (a.spec.Kind == StartEffect || !x.play.isBare()) {
 			e.Args = make(profile.Values, len(a.args))
 		}
-		for _, g := range a.args {
+		for j := range a.args {
+			g := &a.args[j]
 			if v := g.field.of(in, x); v.IsZero() {
 				e.Missing = append(e.Missing, g.name)
 			} else if e.Args != nil {
@@ -561,18 +558,21 @@ func (r *run) act(in *Instance, x *Input, list []action, state string) error {
 		if a.spec.Within > 0 {
 			e.NotAfter = r.now.Add(time.Duration(a.spec.Within))
 		}
-		r.emit(in, x, e)
 		in.Pending++
 	}
 	return nil
 }
 
-func (r *run) emit(in *Instance, x *Input, e Effect) {
-	e.Key = effectKey(in, r.made)
+// emit adds an effect, of which it says whence it comes. It is good until the next.
+func (r *run) emit(in *Instance, x *Input) *Effect {
+	r.out = append(r.out, Effect{})
+	e := &r.out[len(r.out)-1]
+	var b [64]byte
+	e.Key = x.play.text(appendEffectKey(b[:0], in, r.made))
 	r.made++
 	e.Customer, e.Instance, e.Journey, e.Seq, e.Brand = in.Customer, in.ID, in.Journey, in.Seq, in.Brand
 	e.At, e.Priority, e.Mode = r.now, r.d.spec.Priority, in.Mode
-	r.out = append(r.out, e)
+	return e
 }
 
 // micro is a time in UTC at the microsecond.
@@ -585,22 +585,24 @@ func micro(t time.Time) time.Time {
 
 // effectKey derives the key of the n-th effect of a step. Keys of an instance
 // sort in the order in which the effects were made.
-func effectKey(in *Instance, n int) string {
-	var b [64]byte
-	key := append(b[:0], in.ID...)
+func effectKey(in *Instance, n int) string { return string(appendEffectKey(nil, in, n)) }
+
+func appendEffectKey(key []byte, in *Instance, n int) []byte {
+	key = append(key, in.ID...)
 	key = padded(append(key, '.'), uint64(in.Seq), 5)
-	key = padded(append(key, '.'), uint64(n), 2)
-	return string(key)
+	return padded(append(key, '.'), uint64(n), 2)
 }
 
 // padded appends a number with leading zeros.
 func padded(b []byte, n uint64, width int) []byte {
 	var digits [20]byte
-	d := strconv.AppendUint(digits[:0], n, 10)
-	for i := len(d); i < width; i++ {
-		b = append(b, '0')
+	i := len(digits)
+	for ; n > 0 || width > 0; width-- {
+		i--
+		digits[i] = byte('0' + n%10)
+		n /= 10
 	}
-	return append(b, d...)
+	return append(b, digits[i:]...)
 }
 
 func (r *run) zone(in *Instance, x *Input) *time.Location {

@@ -3,6 +3,7 @@ package journey
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,15 +18,16 @@ type Walk struct {
 	s         *Simulator
 	id        profile.ID
 	now       time.Time
-	row       contact.Row
+	book      contact.Book
+	drawn     map[string]map[string]string // by journey, see Facts.Arms; those that were asked for
 	instances []Instance
+	of        []int // of each instance, which of the journeys it goes through
 	open      []int // of instances, in the order in which an engine tries them
 	outbox    []EffectRow
 	entries   []EntryRow
-	log       func(Record)                // nil where nobody listens
-	sent      func(*EffectRow, time.Time) // what is finished
-	put       func(*EffectRow)            // what is put off
-	bare      bool                        // nobody reads the arguments of effects
+	log       func(Record) // nil where nobody listens
+	tally     *tally       // nil where nobody counts
+	play      *play        // nil where the walk is somebody's
 	// What is used again and again.
 	effects []Effect
 	moves   []Move
@@ -35,16 +37,21 @@ type Walk struct {
 
 // Walk begins a customer's life at a time.
 func (s *Simulator) Walk(id profile.ID, at time.Time) *Walk {
-	w := &Walk{s: s}
-	w.reset(id, at)
+	w := &Walk{s: s, id: id, now: micro(at)}
+	if s.cfg.Rows != nil {
+		w.book.Reset(s.cfg.Rows(id))
+	}
 	return w
 }
 
 // Clone is a copy whose life goes on by itself. It has no listener.
 func (w *Walk) Clone() *Walk {
 	c := *w
-	c.instances, c.open, c.outbox, c.entries = slices.Clone(w.instances), slices.Clone(w.open), slices.Clone(w.outbox), slices.Clone(w.entries)
-	c.bare, c.log, c.sent, c.put, c.effects, c.moves, c.before = false, nil, nil, nil, nil, nil, nil
+	c.instances, c.of, c.open = slices.Clone(w.instances), slices.Clone(w.of), slices.Clone(w.open)
+	c.outbox, c.entries = slices.Clone(w.outbox), slices.Clone(w.entries)
+	c.log, c.effects, c.moves, c.before = nil, nil, nil, nil
+	c.drawn, c.book = maps.Clone(w.drawn), contact.Book{}
+	c.book.Reset(w.book.Row())
 	return &c
 }
 
@@ -55,12 +62,12 @@ func (w *Walk) Listen(f func(Record)) { w.log = f }
 func (w *Walk) Now() time.Time { return w.now }
 
 // Contact is the customer's contact row.
-func (w *Walk) Contact() contact.Row { return w.row }
+func (w *Walk) Contact() contact.Row { return w.book.Row() }
 
 // SetContact replaces the customer's contact row. Waits for a local time follow
 // a new zone.
 func (w *Walk) SetContact(ctx context.Context, row contact.Row) error {
-	moves := row.Zone != w.row.Zone
+	moves := row.Zone != w.book.Zone()
 	for _, i := range slices.Clone(w.open) {
 		if !moves {
 			break
@@ -69,7 +76,7 @@ func (w *Walk) SetContact(ctx context.Context, row contact.Row) error {
 			return err
 		}
 	}
-	w.row = row
+	w.book.Reset(row)
 	if !moves {
 		return nil
 	}
@@ -87,7 +94,7 @@ func (w *Walk) TraitsChanged(ctx context.Context, names ...string) error {
 func (w *Walk) again(ctx context.Context, concerned func(*Definition) bool) error {
 	for _, i := range slices.Clone(w.open) {
 		in := &w.instances[i]
-		if concerned != nil && !concerned(w.s.byName[in.Journey]) {
+		if concerned != nil && !concerned(w.definition(i)) {
 			continue
 		}
 		if err := w.elapse(ctx, i, w.now); err != nil {
@@ -181,11 +188,12 @@ const maxDue = 1_000_000
 
 // Ingest takes an input at its time of receipt (that of the event where it has
 // none), after everything that was due by then. It does not look at IDs.
-func (w *Walk) Ingest(ctx context.Context, x Input) error { return w.hear(ctx, &x) }
+func (w *Walk) Ingest(ctx context.Context, x Input) error {
+	return w.hear(ctx, &x, w.s.routeOf(listen{x.Kind, x.Name}))
+}
 
 // hear is Ingest of an input that is the walk's to change.
-func (w *Walk) hear(ctx context.Context, x *Input) error {
-	x.bare = w.bare
+func (w *Walk) hear(ctx context.Context, x *Input, r *route) error {
 	x.Customer = w.id
 	x.Time = micro(x.Time)
 	if x.Received = micro(x.Received); x.Received.IsZero() {
@@ -197,15 +205,15 @@ func (w *Walk) hear(ctx context.Context, x *Input) error {
 		}
 	}
 	x.Received = w.now
-	return w.ingest(ctx, x, "")
+	return w.ingest(ctx, x, r, "")
 }
 
-func (w *Walk) ingest(ctx context.Context, x *Input, parent string) error {
-	for _, act := range x.Consents {
-		w.row = w.row.WithConsent(act, x.Time)
+func (w *Walk) ingest(ctx context.Context, x *Input, r *route, parent string) error {
+	x.play = w.play
+	for i := range x.Consents {
+		w.book.Consent(x.Consents[i], x.Time)
 	}
-	l := listen{x.Kind, x.Name}
-	if !w.s.heard(l) {
+	if r == nil {
 		return nil
 	}
 	now := x.Received
@@ -223,8 +231,9 @@ func (w *Walk) ingest(ctx context.Context, x *Input, parent string) error {
 		if err := w.elapse(ctx, i, now); err != nil {
 			return err
 		}
-		was := w.instances[i]
-		if err := w.step(ctx, i, x, later(now, was.EnteredAt)); err != nil {
+		in = &w.instances[i]
+		was := Instance{Burst: in.Burst, BurstAt: in.BurstAt}
+		if err := w.step(ctx, i, x, later(now, in.EnteredAt)); err != nil {
 			return err
 		}
 		if in = &w.instances[i]; in.hasMoved(&was) {
@@ -234,11 +243,8 @@ func (w *Walk) ingest(ctx context.Context, x *Input, parent string) error {
 	if x.Instance != "" {
 		return nil
 	}
-	for _, d := range w.s.journeys {
-		if !d.starts[l] {
-			continue
-		}
-		if err := w.admit(ctx, d, x, now, parent, before, moved); err != nil {
+	for _, j := range r.starts {
+		if err := w.admit(ctx, j, x, now, parent, before, moved); err != nil {
 			return err
 		}
 	}
@@ -246,7 +252,8 @@ func (w *Walk) ingest(ctx context.Context, x *Input, parent string) error {
 }
 
 // admit is what an engine does with an entry.
-func (w *Walk) admit(ctx context.Context, d *Definition, x *Input, now time.Time, parent string, before []int, moved []string) error {
+func (w *Walk) admit(ctx context.Context, j int, x *Input, now time.Time, parent string, before []int, moved []string) error {
+	d := w.s.journeys[j]
 	key, ok := d.entryKey(x)
 	if !ok {
 		return nil
@@ -273,20 +280,19 @@ func (w *Walk) admit(ctx context.Context, d *Definition, x *Input, now time.Time
 		return nil
 	}
 	i := len(w.instances)
-	w.instances = append(w.instances, Instance{Run: entry.Run + 1, Parent: parent})
+	w.instances, w.of = append(w.instances, Instance{Run: entry.Run + 1, Parent: parent}), append(w.of, j)
 	in := &w.instances[i]
-	if parent != "" {
-		by := w.instance(parent)
-		in.BurstAt, in.Burst = by.BurstAt, by.Burst
+	if by := w.index(parent); by >= 0 {
+		in.BurstAt, in.Burst = w.instances[by].BurstAt, w.instances[by].Burst
 	}
-	var err error
+	err := w.facts(ctx, d, d.Needs(in), x, now)
 	var effects []Effect
-	if x.Facts, err = w.s.facts(ctx, d, d.Needs(in), w.id, &w.row, now); err == nil {
+	if err == nil {
 		w.moves = w.moves[:0]
 		effects, err = d.step(in, x, now, w.effects[:0], w.wanted())
 	}
 	if err != nil || in.Status == 0 {
-		w.instances = w.instances[:i]
+		w.instances, w.of = w.instances[:i], w.of[:i]
 		return err
 	}
 	run := in.Run
@@ -346,7 +352,7 @@ func (w *Walk) elapse(ctx context.Context, i int, until time.Time) error {
 		if in.Status != Active || due.IsZero() || due.After(until) {
 			return nil
 		}
-		if err := w.step(ctx, i, &Input{Kind: TimerInput, Time: due, Mode: in.Mode, bare: w.bare}, due); err != nil {
+		if err := w.step(ctx, i, &Input{Kind: TimerInput, Time: due, Mode: in.Mode, play: w.play}, due); err != nil {
 			return err
 		}
 		if w.instances[i].Seq == seq {
@@ -357,9 +363,8 @@ func (w *Walk) elapse(ctx context.Context, i int, until time.Time) error {
 }
 
 func (w *Walk) step(ctx context.Context, i int, x *Input, at time.Time) error {
-	d := w.s.byName[w.instances[i].Journey]
-	var err error
-	if x.Facts, err = w.s.facts(ctx, d, d.Needs(&w.instances[i]), w.id, &w.row, at); err != nil {
+	d := w.definition(i)
+	if err := w.facts(ctx, d, d.Needs(&w.instances[i]), x, at); err != nil {
 		return err
 	}
 	w.moves = w.moves[:0]
@@ -370,6 +375,29 @@ func (w *Walk) step(ctx context.Context, i int, x *Input, at time.Time) error {
 		return err
 	}
 	return w.after(ctx, d, i, x, at, effects)
+}
+
+func (w *Walk) definition(i int) *Definition { return w.s.journeys[w.of[i]] }
+
+// facts asks the world what a step may need to know.
+func (w *Walk) facts(ctx context.Context, d *Definition, n *Needs, x *Input, at time.Time) error {
+	x.Facts = Facts{Zone: w.s.zoneNamed(w.book.Zone(), d), Calendars: w.s.calendars}
+	if d.splits && w.s.cfg.Draws != nil {
+		arms, asked := w.drawn[d.spec.Name]
+		if !asked {
+			drawn, err := w.s.cfg.Draws(ctx, w.id)
+			if err != nil {
+				return fmt.Errorf("journey: draws: %w", err)
+			}
+			arms = (&ContactRow{Arms: drawn}).arms(d)
+			if w.drawn == nil {
+				w.drawn = map[string]map[string]string{}
+			}
+			w.drawn[d.spec.Name] = arms
+		}
+		x.Facts.Arms = arms
+	}
+	return w.s.ask(ctx, &x.Facts, n, w.id, at)
 }
 
 // after notes what a step did.
@@ -410,55 +438,35 @@ func (w *Walk) after(ctx context.Context, d *Definition, i int, x *Input, at tim
 
 // carry brings an effect of the outbox forward.
 func (w *Walk) carry(ctx context.Context, i int) error {
-	w.er = w.outbox[i]
-	er, now := &w.er, w.now
+	er, now := &w.outbox[i], w.now
 	switch er.Effect.Kind {
-	case StartEffect:
-		n := len(w.instances)
-		x := childInput(&er.Effect, now)
-		x.bare = w.bare
-		if err := w.ingest(ctx, &x, er.Effect.Instance); err != nil {
-			return err
-		}
-		a := Confirm("")
-		if len(w.instances) == n {
-			a = Reject("not admitted")
-		}
-		return w.settle(ctx, a)
-	case ReturnEffect:
-		if p := w.instance(er.Effect.Instance).Parent; p != "" {
-			x := returnInput(&er.Effect, p, now)
-			x.bare = w.bare
-			if err := w.ingest(ctx, &x, ""); err != nil {
-				return err
-			}
-		}
-		return w.settle(ctx, Confirm(""))
+	case StartEffect, ReturnEffect:
+		return w.relay(ctx, er.Effect)
 	case MessageEffect:
 		if er.State == Uncertain {
 			break
 		}
-		needMet := w.instance(er.Effect.Instance).NeedUntil > er.Effect.Seq
-		facts := contact.Facts{Zone: w.s.location(w.row.Zone)}
+		owner := w.index(er.Effect.Instance)
+		m := er.message(owner < 0 || w.instances[owner].NeedUntil > er.Effect.Seq)
+		facts := contact.Facts{Zone: w.s.location(w.book.Zone())}
 		var err error
 		if facts.Consent, err = w.s.consents(ctx, &er.Effect, now); err != nil {
 			return err
 		}
-		er.Decision, w.row = w.s.gate.Decide(w.row, er.message(needMet), facts, now)
+		er.Decision = w.book.Decide(w.s.gate, &m, facts, now)
 		switch er.Decision.Verdict {
 		case contact.Defer:
 			er.Wake, er.Detail = micro(er.Decision.Until), ""
-			w.outbox[i] = *er
 			if w.log != nil {
 				w.log(effectRecord(er, effectOwner(er), now))
 			}
-			if w.put != nil {
-				w.put(er)
+			if w.tally != nil && owner >= 0 {
+				w.tally.deferred(w.of[owner], er)
 			}
 			return nil
 		case contact.Suppress:
 			er.State, er.Wake, er.Detail = Suppressed, time.Time{}, ""
-			return w.finish(ctx)
+			return w.finish(ctx, i)
 		}
 	}
 	er.State = Leased
@@ -467,72 +475,99 @@ func (w *Walk) carry(ctx context.Context, i int) error {
 	if w.s.cfg.Answer != nil {
 		a = w.s.cfg.Answer(ctx, dispatchOf(er, now))
 	}
-	return w.settle(ctx, a)
+	return w.settle(ctx, i, a)
 }
 
-func (w *Walk) instance(id string) *Instance {
-	for i := range w.instances {
-		if w.instances[i].ID == id {
-			return &w.instances[i]
+// relay carries an effect from one journey to another.
+func (w *Walk) relay(ctx context.Context, f Effect) error {
+	a := Confirm("")
+	if f.Kind == StartEffect {
+		n := len(w.instances)
+		x := childInput(&f, w.now)
+		if err := w.ingest(ctx, &x, w.s.routeOf(listen{x.Kind, x.Name}), f.Instance); err != nil {
+			return err
+		}
+		if len(w.instances) == n {
+			a = Reject("not admitted")
+		}
+	} else if by := w.index(f.Instance); by >= 0 && w.instances[by].Parent != "" {
+		x := returnInput(&f, w.instances[by].Parent, w.now)
+		if err := w.ingest(ctx, &x, w.s.routeOf(listen{x.Kind, x.Name}), ""); err != nil {
+			return err
 		}
 	}
-	return &Instance{}
+	i := 0
+	for w.outbox[i].Effect.Key != f.Key {
+		i++
+	}
+	return w.settle(ctx, i, a)
+}
+
+// index finds an instance, −1 for none.
+func (w *Walk) index(id string) int {
+	for i := range w.instances {
+		if w.instances[i].ID == id {
+			return i
+		}
+	}
+	return -1
 }
 
 // settle is what an engine does with an answer, on a channel that honors keys.
-func (w *Walk) settle(ctx context.Context, a Answer) error {
-	w.s.retries.settled(&w.er, a, w.now, true)
-	return w.finish(ctx)
+func (w *Walk) settle(ctx context.Context, i int, a Answer) error {
+	w.s.retries.settled(&w.outbox[i], a, w.now, true)
+	return w.finish(ctx, i)
 }
 
-// finish puts the effect that is carried where it belongs and tells its instance.
-func (w *Walk) finish(ctx context.Context) error {
-	er := &w.er
-	i := 0
-	for w.outbox[i].Effect.Key != er.Effect.Key {
-		i++
-	}
+// finish puts the i-th effect where it belongs and tells its instance.
+func (w *Walk) finish(ctx context.Context, i int) error {
+	er := &w.outbox[i]
 	if er.State.Finished() || er.Wake.IsZero() {
-		w.outbox = slices.Delete(w.outbox, i, i+1)
-	} else {
-		w.outbox[i] = *er
+		if last := len(w.outbox) - 1; i == last {
+			w.outbox = w.outbox[:last] // er stays as it is until something is appended
+		} else {
+			w.er = *er
+			er = &w.er
+			w.outbox = slices.Delete(w.outbox, i, i+1)
+		}
 	}
 	if w.log != nil {
 		w.log(effectRecord(er, effectOwner(er), w.now))
 	}
-	if er.Effect.Kind == MessageEffect {
-		w.row, _ = er.release(w.row)
+	if result, over := er.result(); over && er.Effect.Kind == MessageEffect {
+		w.book.Settle(er.Effect.Key, result)
 	}
-	if w.sent != nil {
-		w.sent(er, w.now)
-	}
-	if !er.tells() {
+	owner := w.index(er.Effect.Instance)
+	if owner < 0 {
 		return nil
 	}
-	for i := range w.instances {
-		if in := &w.instances[i]; in.ID == er.Effect.Instance {
-			if !in.Open() && in.Pending == 0 {
-				return nil
-			}
-			if err := w.elapse(ctx, i, w.now); err != nil {
-				return err
-			}
-			x := er.outcome(w.now)
-			x.bare = w.bare
-			return w.step(ctx, i, &x, w.now)
+	if w.tally != nil {
+		if err := w.tally.finished(ctx, w, owner, er); err != nil {
+			return err
 		}
 	}
-	return nil
+	in := &w.instances[owner]
+	if !er.tells() || !in.Open() && in.Pending == 0 {
+		return nil
+	}
+	x := er.outcome(w.now)
+	x.play = w.play
+	if err := w.elapse(ctx, owner, w.now); err != nil {
+		return err
+	}
+	return w.step(ctx, owner, &x, w.now)
 }
 
 // reset begins another customer's life in the same space.
 func (w *Walk) reset(id profile.ID, at time.Time) {
 	clear(w.instances)
-	clear(w.outbox)
-	clear(w.effects[:cap(w.effects)])
-	w.id, w.now, w.row = id, micro(at), contact.Row{}
+	clear(w.drawn)
+	w.instances, w.of, w.open, w.outbox, w.entries = w.instances[:0], w.of[:0], w.open[:0], w.outbox[:0], w.entries[:0]
+	w.play.again()
+	w.id, w.now = id, micro(at)
+	row := contact.Row{}
 	if w.s.cfg.Rows != nil {
-		w.row = w.s.cfg.Rows(id)
+		row = w.s.cfg.Rows(id)
 	}
-	w.instances, w.open, w.outbox, w.entries = w.instances[:0], w.open[:0], w.outbox[:0], w.entries[:0]
+	w.book.Reset(row)
 }

@@ -105,7 +105,7 @@ func (m membership) ContainsAt(ctx context.Context, _ profile.ID, _ time.Time) (
 }
 
 // traits answers for the node that is being played.
-func traits(ctx context.Context, _ profile.ID, names []string) (profile.Values, error) {
+func traits(ctx context.Context, _ profile.ID, names []string, _ time.Time) (profile.Values, error) {
 	out := profile.Values{}
 	if n, _ := ctx.Value(situation{}).(*node); n != nil {
 		for _, name := range names {
