@@ -2,6 +2,7 @@ package journey
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cxkit/cxkit/profile"
@@ -9,7 +10,8 @@ import (
 
 // IngestBatch is [Engine.Ingest] for many inputs. The receipts stand in the order
 // of the inputs; one that cannot be taken has its error in its receipt and does
-// not stop the others. Inputs of one customer are taken in their order.
+// not stop the others. Inputs are taken in the order of their Time, those of the same
+// Time as given: what comes together is the same story in whatever order it stands.
 //
 // Each input is atomic, as with Ingest. Up to Config.Gather customers share a
 // commit; where it meets another's, each input is taken by itself. The error is
@@ -20,19 +22,43 @@ func (e *Engine) IngestBatch(ctx context.Context, inputs []Input) ([]Receipt, er
 	if err := e.refresh(ctx); err != nil {
 		return receipts, err
 	}
+	inputs, places := ordered(inputs)
 	now := e.now()
 	for from := 0; from < len(inputs); from += e.cfg.Gather {
 		window := inputs[from:min(from+e.cfg.Gather, len(inputs))]
-		if err := e.ingestWindow(ctx, window, receipts[from:], func(x *Input) error {
+		got := make([]Receipt, len(window))
+		err := e.ingestWindow(ctx, window, got, func(x *Input) error {
 			if x.Received.IsZero() {
 				x.Received = now
 			}
 			return x.admissible()
-		}); err != nil {
+		})
+		for i, r := range got {
+			receipts[places[from+i]] = r
+		}
+		if err != nil {
 			return receipts, err
 		}
 	}
 	return receipts, nil
+}
+
+// ordered are inputs in the order of their Time, and where each stands among those given.
+func ordered(inputs []Input) ([]Input, []int) {
+	places := make([]int, len(inputs))
+	for i := range places {
+		places[i] = i
+	}
+	byTime := func(i, j int) int { return inputs[i].Time.Compare(inputs[j].Time) }
+	if slices.IsSortedFunc(places, byTime) {
+		return inputs, places
+	}
+	slices.SortStableFunc(places, byTime)
+	out := make([]Input, len(inputs))
+	for i, from := range places {
+		out[i] = inputs[from]
+	}
+	return out, places
 }
 
 // ingestWindow takes as many inputs as may share a commit, in rounds in which no

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +99,7 @@ func TestGatheredWorkIsTheSameWork(t *testing.T) {
 					inputs[i].Consents = []profile.ConsentAct{{Purpose: "marketing", Granted: true}}
 				}
 			}
+			slices.SortStableFunc(inputs, func(a, b journey.Input) int { return a.Time.Compare(b.Time) })
 			want := make([]journey.Receipt, len(inputs))
 			for i, x := range inputs {
 				var err error

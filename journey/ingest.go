@@ -27,6 +27,11 @@ type Receipt struct {
 // out at the next [Engine.RunDue]. An instance first lives through the waits that
 // were over before the input came, so that a late sweep changes no answer.
 //
+// Inputs count in the order in which they are taken, at the time at which they were
+// received: a late one meets its journeys as they stand by then, its own Time only
+// decides on go-live and greatest age. Those that wait together for being taken are
+// put in the order of their Time by [Engine.IngestBatch].
+//
 // An input that no deployed journey listens to is not recorded. The same ID
 // again gives the first receipt; with other content, an error that matches
 // [ErrInputConflict]. After an error nothing is recorded, and the same input

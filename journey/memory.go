@@ -449,6 +449,23 @@ func (m *Memory) Purge(ctx context.Context, p Purge) (int, error) {
 			own.inputs = slices.DeleteFunc(own.inputs, func(k string) bool { return k == id })
 		}
 	}
+	for i, row := range m.effectSeq {
+		if n == max(p.Limit, 1) {
+			break
+		}
+		if row != nil && row.Effect.Instance == "" && row.State.Finished() && row.State != Dead && row.Effect.At.Before(p.Inputs) {
+			n++
+			m.effectSeq[i] = nil
+			delete(m.effects, row.Effect.Key)
+			m.byInstance[""] = slices.DeleteFunc(m.byInstance[""], func(j int) bool {
+				of := m.history[j].Effect == row.Effect.Key
+				if of {
+					m.history[j] = nil
+				}
+				return of
+			})
+		}
+	}
 	return n, nil
 }
 

@@ -14,13 +14,13 @@ type Retention struct {
 	// splits go on to hold.
 	Ended time.Duration
 	// Inputs keeps the records of inputs by which duplicates are known, counted
-	// from when the input happened: it must be more than the longest time after
+	// from when the input happened, and of those set aside by [Engine.Park] and taken since: it must be more than the longest time after
 	// which an input may be delivered again.
 	Inputs time.Duration
 }
 
 // Purge removes what is older than the retention at a time, page by page, and
-// returns how many instances and inputs that were. What was broken off goes on
+// returns how many instances, inputs and parked inputs that were. What was broken off goes on
 // when it is called again; any number of engines may purge at once.
 func (e *Engine) Purge(ctx context.Context, now time.Time, r Retention) (int, error) {
 	if r.Ended < 0 || r.Inputs < 0 {

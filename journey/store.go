@@ -33,8 +33,8 @@ type Store interface {
 	// listed once, whatever is written between pages.
 	Page(ctx context.Context, q Query) (Page, error)
 	// Purge removes up to Limit rows that are over by the times given, each
-	// instance whole with its effects and history, and returns how many instances
-	// and inputs these were; fewer than Limit means that nothing is left to remove.
+	// instance whole with its effects and history, and returns how many instances,
+	// inputs and effects of no instance these were; fewer than Limit means that nothing is left to remove.
 	Purge(ctx context.Context, p Purge) (int, error)
 }
 
@@ -44,9 +44,10 @@ type Purge struct {
 	// pending, leased, uncertain or dead.
 	Ended time.Time
 	// Inputs removes records of inputs whose Time is before: the same input given
-	// again is then a new one.
+	// again is then a new one; and finished effects of no instance, which are not dead,
+	// whose At is before, with their history: inputs that were set aside and taken.
 	Inputs time.Time
-	// Limit is the greatest number of instances and inputs; at least 1.
+	// Limit is the greatest number of instances, inputs and such effects; at least 1.
 	Limit int
 }
 

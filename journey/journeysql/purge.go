@@ -32,7 +32,16 @@ func (s *Store) Purge(ctx context.Context, p journey.Purge) (int, error) {
 		if err != nil {
 			return err
 		}
-		return s.remove(ctx, ex, known, []string{"DELETE FROM journey_input WHERE " + s.dialect.Any("id", 1)})
+		if err := s.remove(ctx, ex, known, []string{"DELETE FROM journey_input WHERE " + s.dialect.Any("id", 1)}); err != nil || n >= max(p.Limit, 1) {
+			return err
+		}
+		parked, err := s.over(ctx, ex, "SELECT key FROM journey_effect WHERE instance = '' AND status IN ('confirmed', 'rejected', 'suppressed') AND planned_at < $1 LIMIT $2",
+			p.Inputs, max(p.Limit, 1)-n)
+		n += len(parked)
+		if err != nil {
+			return err
+		}
+		return s.remove(ctx, ex, parked, unparkTexts(s.dialect))
 	})
 	if err != nil {
 		return 0, err
@@ -79,4 +88,13 @@ func purgeTexts(d sqlkit.Dialect) []string {
 		out = append(out, fmt.Sprintf("DELETE FROM %s WHERE %s", t.name, d.Any("instance", 1)))
 	}
 	return append(out, "DELETE FROM journey_instance WHERE "+d.Any("id", 1))
+}
+
+// unparkTexts remove inputs that were set aside.
+func unparkTexts(d sqlkit.Dialect) []string {
+	var out []string
+	if d == sqlkit.SQLite {
+		out = append(out, "DELETE FROM journey_claim WHERE kind = 'effect' AND "+d.Any("key", 1))
+	}
+	return append(out, "DELETE FROM journey_history WHERE instance = '' AND "+d.Any("effect", 1), "DELETE FROM journey_effect WHERE "+d.Any("key", 1))
 }

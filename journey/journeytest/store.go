@@ -695,13 +695,34 @@ func storePurge(t testing.TB, s journey.Store) {
 			t.Fatalf("%s is there: %t", id, found)
 		}
 	}
+	// Inputs that were set aside go with the inputs, unless somebody has to look at them.
+	for i, state := range []journey.EffectState{journey.Confirmed, journey.Rejected, journey.Dead, journey.Pending, journey.Confirmed} {
+		ef := effectRow(fmt.Sprintf("input/%d", i), "", "p", 1, 0)
+		ef.Effect.Kind, ef.Effect.At, ef.State, ef.Wake = journey.InputEffect, at(i), state, time.Time{}
+		commit(t, s, journey.Batch{
+			Effects: []journey.EffectRow{ef},
+			History: []journey.Record{{Customer: "p", At: at(i), Kind: journey.EffectRecord, Effect: ef.Effect.Key, EffectKind: journey.InputEffect, State: state}},
+		})
+	}
+	purge(journey.Purge{Ended: at(100), Limit: 10}, 0)
+	purge(journey.Purge{Inputs: at(2), Limit: 1}, 1)
+	purge(journey.Purge{Inputs: at(2), Limit: 10}, 1)
+	var left, told []string
+	for _, row := range list(t, s, journey.Query{Kind: journey.EffectPage, Customer: "p"}).Effects {
+		left = append(left, row.Effect.Key)
+	}
+	for _, r := range list(t, s, journey.Query{Kind: journey.HistoryPage, Customer: "p"}).History {
+		told = append(told, r.Effect)
+	}
+	same(t, "inputs set aside", left, []string{"input/2", "input/3", "input/4"})
+	same(t, "their history", told, left)
 	entry := journey.EntryKey{Journey: "j", Customer: "c", Key: "i0"}
 	if len(get(t, s, journey.Lookup{Customer: "c", Entries: []journey.EntryKey{entry}}).Entries) != 1 {
 		t.Fatalf("the entry of a purged instance is gone")
 	}
 	same(t, "claims", names(claimDue(t, s, at(1000), 10)), []string{"open", "e-i6", "e-i7"})
 	// What is left of the customer can be erased.
-	commit(t, s, journey.Batch{Erase: []profile.ID{"c"}})
+	commit(t, s, journey.Batch{Erase: []profile.ID{"c", "p"}})
 	there()
 }
 
