@@ -142,12 +142,15 @@ func (e *Engine) fire(ctx context.Context, row *InstanceRow, now time.Time, p *P
 		row.Attempts, row.Error, row.Wake = 0, "", row.Instance.Due
 		return e.store.Commit(ctx, &Batch{Instances: []InstanceRow{*row}})
 	}
-	f, err := e.store.Get(ctx, Lookup{Customer: row.Instance.Customer})
+	f, err := e.store.Get(ctx, Lookup{Contacts: []profile.ID{row.Instance.Customer}})
 	if err != nil {
 		return err
 	}
-	f.Instances = nil
-	u := e.unit(now, &f)
+	contact := ContactRow{Customer: row.Instance.Customer}
+	if len(f.Contacts) > 0 {
+		contact = f.Contacts[0]
+	}
+	u := e.unit(now, &Found{Contact: contact})
 	u.rows = append(u.rows, row)
 	u.touch(row) // gives back the claim
 	kept := *row

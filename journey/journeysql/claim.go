@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,30 +15,33 @@ import (
 )
 
 // claimSQLite makes SQLite's statements of Claim and Next. What is held is
-// passed over by its claim; there are never more of these than workers hold.
+// passed over by its claim; there are never many more of these than workers hold.
 func (s *statements) claimSQLite() {
 	d := s.dialect
 	due := func(t *table, order string) string {
-		key := t.columns[0].Name
-		return fmt.Sprintf("SELECT %s FROM %s t WHERE t.wake_at <= ? AND NOT EXISTS (SELECT 1 FROM journey_claim c WHERE c.kind = '%s' AND c.key = t.%s) ORDER BY %s LIMIT ?",
-			"t."+strings.ReplaceAll(names(t.columns), ", ", ", t."), t.name, t.claimed, key, order)
+		return fmt.Sprintf("SELECT %s FROM %s t WHERE t.wake_at <= ? AND NOT EXISTS (SELECT 1 FROM journey_claim c WHERE %s) ORDER BY %s LIMIT ?",
+			"t."+strings.ReplaceAll(names(t.columns), ", ", ", t."), t.name, t.holds(), order)
 	}
 	over := func(t *table, order string) string {
-		return fmt.Sprintf("SELECT %s FROM journey_claim c JOIN %s t ON t.%s = c.key WHERE c.kind = '%s' AND c.until_at <= ? ORDER BY %s LIMIT ?",
-			t.list(d), t.name, t.columns[0].Name, t.claimed, order)
+		return fmt.Sprintf("SELECT %s FROM journey_claim c JOIN %s t ON %s WHERE c.until_at <= ? ORDER BY %s LIMIT ?", t.list(d), t.name, t.holds(), order)
 	}
 	s.dueInstances = due(&instances, "t.wake_at, t.id")
 	s.dueEffects = due(&effects, "t.wake_at, t.priority DESC, t.key")
 	s.overInstances = over(&instances, "c.until_at, t.id")
 	s.overEffects = over(&effects, "c.until_at, t.priority DESC, t.key")
-	s.claim = "INSERT INTO journey_claim (kind, key, token, until_at, claims) SELECT ?, value, ?, ?, 1 FROM json_each(?)"
+	var stale []string
+	for _, t := range []*table{&instances, &effects} {
+		stale = append(stale, fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s t WHERE t.%s = c.key AND t.row_version = c.base)", t.name, t.columns[0].Name))
+	}
+	s.release = "DELETE FROM journey_claim AS c WHERE (c.token = ? OR c.until_at <= ?) AND CASE c.kind WHEN 'instance' THEN " + stale[0] + " ELSE " + stale[1] + " END"
+	s.claim = "INSERT OR REPLACE INTO journey_claim (kind, key, base, token, until_at, claims) SELECT ?, key, value, ?, ?, 1 FROM json_each(?)"
 	s.reclaim = "UPDATE journey_claim SET token = ?, until_at = ?, claims = claims + 1 WHERE kind = ? AND key IN (SELECT value FROM json_each(?))"
 	var firsts []string
 	for _, t := range []*table{&instances, &effects} {
 		firsts = append(firsts, fmt.Sprintf(
-			"SELECT wake_at FROM (SELECT t.wake_at FROM %s t WHERE t.wake_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM journey_claim c WHERE c.kind = '%s' AND c.key = t.%s) ORDER BY t.wake_at LIMIT 1)",
-			t.name, t.claimed, t.columns[0].Name),
-			"SELECT MIN(until_at) FROM journey_claim WHERE kind = '"+t.claimed+"'")
+			"SELECT wake_at FROM (SELECT t.wake_at FROM %s t WHERE t.wake_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM journey_claim c WHERE %s) ORDER BY t.wake_at LIMIT 1)",
+			t.name, t.holds()),
+			fmt.Sprintf("SELECT MIN(c.until_at) FROM journey_claim c JOIN %s t ON %s", t.name, t.holds()))
 	}
 	s.next = strings.Join(firsts, " UNION ALL ")
 }
@@ -107,6 +111,10 @@ type candidate struct {
 func (s *Store) claimSQLite(ctx context.Context, ex sqlkit.Executor, c journey.Claim) ([]journey.Due, error) {
 	var found []candidate
 	now, until := s.dialect.Time(c.Now), s.dialect.Time(c.Until)
+	// Claims that are over go first: that takes the write lock, too.
+	if _, err := ex.ExecContext(ctx, s.release, sqlkit.Text(c.Token), now); err != nil {
+		return nil, err
+	}
 	for _, q := range []struct {
 		text         string
 		effect, held bool
@@ -137,14 +145,23 @@ func (s *Store) claimSQLite(ctx context.Context, ex sqlkit.Executor, c journey.C
 	slices.SortStableFunc(found, func(a, b candidate) int { return compareDue(&a.Due, &b.Due) })
 	found = found[:min(len(found), c.Limit)]
 	out := make([]journey.Due, len(found))
-	fresh, over := map[string][]string{}, map[string][]string{} // keys by kind
+	fresh, over := map[string]*objects{}, map[string][]string{} // by kind: keys with versions, keys
 	for i := range found {
 		due := &found[i].Due
 		kind, key, _ := place(due)
+		version := uint64(0)
+		if due.Instance != nil {
+			version = due.Instance.Version
+		} else {
+			version = due.Effect.Version
+		}
 		if found[i].held {
 			over[kind] = append(over[kind], key)
 		} else {
-			fresh[kind] = append(fresh[kind], key)
+			if fresh[kind] == nil {
+				fresh[kind] = &objects{}
+			}
+			fresh[kind].add(key, version)
 		}
 		if due.Instance != nil {
 			due.Instance.Version++
@@ -155,8 +172,8 @@ func (s *Store) claimSQLite(ctx context.Context, ex sqlkit.Executor, c journey.C
 		}
 		out[i] = *due
 	}
-	for kind, keys := range fresh {
-		if _, err := ex.ExecContext(ctx, s.claim, kind, sqlkit.Text(c.Token), until, s.dialect.List(keys)); err != nil {
+	for kind, rows := range fresh {
+		if _, err := ex.ExecContext(ctx, s.claim, kind, sqlkit.Text(c.Token), until, rows.String()); err != nil {
 			return nil, err
 		}
 	}
@@ -167,6 +184,21 @@ func (s *Store) claimSQLite(ctx context.Context, ex sqlkit.Executor, c journey.C
 	}
 	return out, nil
 }
+
+// objects writes keys with numbers as a JSON object.
+type objects struct{ b []byte }
+
+func (o *objects) add(key string, n uint64) {
+	if len(o.b) == 0 {
+		o.b = append(o.b, '{')
+	} else {
+		o.b = append(o.b, ',')
+	}
+	o.b = append(appendText(o.b, key), ':')
+	o.b = strconv.AppendUint(o.b, n, 10)
+}
+
+func (o *objects) String() string { return string(append(o.b, '}')) }
 
 // place is where a due row stands: its kind, key and rank among those due at
 // the same time.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
 	"github.com/cxkit/cxkit/journey"
+	"github.com/cxkit/cxkit/profile"
 )
 
 // written are the rows of a batch as the tables have them, each table's in the
@@ -71,12 +72,15 @@ func (s *Store) Commit(ctx context.Context, b *journey.Batch) error {
 	return run(ctx, func(ex sqlkit.Executor) error {
 		force := len(b.Erase) > 0
 		if force {
+			if err := s.takeLock(ctx, ex); err != nil {
+				return err
+			}
 			if err := s.check(ctx, ex, b, rows); err != nil {
 				return err
 			}
 			ids := s.dialect.List(idsOf(b.Erase))
-			for _, text := range s.erase {
-				if _, err := ex.ExecContext(ctx, text, ids); err != nil {
+			for _, e := range s.erase {
+				if _, err := ex.ExecContext(ctx, e.text, slices.Repeat([]any{ids}, e.params)...); err != nil {
 					return err
 				}
 			}
@@ -122,7 +126,7 @@ func (s *Store) putEach(ctx context.Context, ex sqlkit.Executor, b *journey.Batc
 				there = append(there, row[0].(string))
 			}
 		}
-		if p.unclaim != "" && len(there) > 0 {
+		if p.unclaim != "" && len(there) > 1 { // that of a single row is left to the next claim
 			if _, err := ex.ExecContext(ctx, p.unclaim, s.dialect.List(there)); err != nil {
 				return err
 			}
@@ -141,6 +145,30 @@ func (s *Store) putEach(ctx context.Context, ex sqlkit.Executor, b *journey.Batc
 			return err
 		}
 	}
+	return s.own(ctx, ex, b)
+}
+
+// own notes which customers have lines of an instance that is not theirs.
+func (s *Store) own(ctx context.Context, ex sqlkit.Executor, b *journey.Batch) error {
+	type pair struct {
+		instance string
+		customer profile.ID
+	}
+	known := make(map[pair]bool, len(b.Instances))
+	for i := range b.Instances {
+		in := &b.Instances[i].Instance
+		known[pair{in.ID, in.Customer}] = true
+	}
+	for i := range b.History {
+		p := pair{b.History[i].Instance, b.History[i].Customer}
+		if known[p] {
+			continue
+		}
+		known[p] = true
+		if _, err := ex.ExecContext(ctx, s.addOwner, string(p.customer), p.instance, p.instance, string(p.customer)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -149,36 +177,37 @@ func putRow(ctx context.Context, ex sqlkit.Executor, t *table, p put, row []any,
 		_, err := ex.ExecContext(ctx, p.insert, row...)
 		return unique(err, t.name)
 	}
-	var n int64
-	var err error
-	if !t.over(row) {
-		n, err = update(ctx, ex, p.narrow, p.takeNarrow, row, expect)
+	updates := p.updates
+	if t.over(row) {
+		updates = updates[1:]
 	}
-	if err == nil && n == 0 && p.wide != "" {
-		n, err = update(ctx, ex, p.wide, p.takeWide, row, expect)
+	for i := range updates {
+		if p.moving != "" && i == len(updates)-1 {
+			if _, err := ex.ExecContext(ctx, p.moving, row[0], row[customerColumn]); err != nil {
+				return err
+			}
+		}
+		if n, err := updates[i].run(ctx, ex, row, expect); err != nil || n > 0 {
+			return err
+		}
 	}
-	switch {
-	case err != nil:
-		return err
-	case n == 0 && force: // erased a moment ago
-		_, err := ex.ExecContext(ctx, p.insert, row...)
-		return unique(err, t.name)
-	case n == 0:
+	if !force {
 		return conflict(t.name)
 	}
-	return nil
+	_, err := ex.ExecContext(ctx, p.insert, row...) // erased a moment ago
+	return unique(err, t.name)
 }
 
-func update(ctx context.Context, ex sqlkit.Executor, text string, take []int, row []any, expect int64) (int64, error) {
-	args := make([]any, len(take))
-	for i, at := range take {
+func (u *update) run(ctx context.Context, ex sqlkit.Executor, row []any, expect int64) (int64, error) {
+	args := make([]any, len(u.take))
+	for i, at := range u.take {
 		if at < 0 {
 			args[i] = expect
 		} else {
 			args[i] = row[at]
 		}
 	}
-	r, err := ex.ExecContext(ctx, text, args...)
+	r, err := ex.ExecContext(ctx, u.text, args...)
 	if err != nil {
 		return 0, err
 	}

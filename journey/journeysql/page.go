@@ -48,7 +48,11 @@ func pageText(d sqlkit.Dialect, k pageKey) string {
 			filter("instance")
 		}
 	}
-	if k.customer {
+	own := k.customer && !k.instance && k.kind == journey.HistoryPage && d == sqlkit.SQLite
+	if own {
+		where = append(where, "t.instance IN ("+ownInstances("customer = $1", "customer = $2")+") AND +t.customer = $3")
+		n = 3
+	} else if k.customer {
 		filter("customer")
 	}
 	if k.journey {
@@ -59,6 +63,9 @@ func pageText(d sqlkit.Dialect, k pageKey) string {
 	case journey.HistoryPage:
 		order = "t.n"
 		list = order + ", " + list
+		if own {
+			order = "+t.n" // few lines, found by their instances
+		}
 	case journey.DefinitionPage:
 		where = append(where, fmt.Sprintf("(t.journey, t.version) > ($%d, $%d)", n+1, n+2))
 		order = "t.journey, t.version"
@@ -83,6 +90,9 @@ func (s *Store) Page(ctx context.Context, q journey.Query) (journey.Page, error)
 	}
 	if q.Customer != "" && q.Kind != journey.DefinitionPage {
 		key.customer, args = true, append(args, string(q.Customer))
+		if q.Kind == journey.HistoryPage && !key.instance && s.dialect == sqlkit.SQLite {
+			args = append(args, string(q.Customer), string(q.Customer))
+		}
 	}
 	if q.Journey != "" && q.Kind != journey.ContactPage {
 		key.journey, args = true, append(args, q.Journey)

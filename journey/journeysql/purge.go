@@ -10,11 +10,13 @@ import (
 	"github.com/cxkit/cxkit/journey"
 )
 
-// Purge implements [journey.Store]. It finds rows in the order of the tables, in
-// which the oldest stand first, without an index of its own.
+// Purge implements [journey.Store].
 func (s *Store) Purge(ctx context.Context, p journey.Purge) (int, error) {
 	n := 0
 	err := s.write(ctx, func(ex sqlkit.Executor) error {
+		if err := s.takeLock(ctx, ex); err != nil {
+			return err
+		}
 		ended, err := s.over(ctx, ex, "SELECT t.id FROM journey_instance t WHERE t.status = 'ended' AND t.customer <> '' AND t.ended_at < $1"+
 			" AND NOT EXISTS (SELECT 1 FROM journey_effect e WHERE e.instance = t.id AND e.status IN ('pending', 'leased', 'uncertain', 'dead')) LIMIT $2",
 			p.Ended, max(p.Limit, 1))
@@ -82,7 +84,8 @@ func purgeTexts(d sqlkit.Dialect) []string {
 	if d == sqlkit.SQLite {
 		out = append(out,
 			"DELETE FROM journey_claim WHERE kind = 'effect' AND key IN (SELECT key FROM journey_effect WHERE "+d.Any("instance", 1)+")",
-			"DELETE FROM journey_claim WHERE kind = 'instance' AND "+d.Any("key", 1))
+			"DELETE FROM journey_claim WHERE kind = 'instance' AND "+d.Any("key", 1),
+			"DELETE FROM journey_history_owner WHERE (customer, instance) IN (SELECT customer, instance FROM journey_history WHERE "+d.Any("instance", 1)+")")
 	}
 	for _, t := range []*table{&effects, &history} {
 		out = append(out, fmt.Sprintf("DELETE FROM %s WHERE %s", t.name, d.Any("instance", 1)))

@@ -19,7 +19,8 @@ type statements struct {
 	addInput string
 	addMove  string // a line of history that is about no effect
 	addLine  string
-	erase    []string // by customer, on SQLite claims first
+	addOwner string
+	erase    []erasure
 	purge    []string // by instance
 	next     string
 
@@ -27,7 +28,7 @@ type statements struct {
 	// SQLite's claim: due rows and rows whose claim is over, each in order.
 	dueInstances, dueEffects   string
 	overInstances, overEffects string
-	claim, reclaim             string
+	release, claim, reclaim    string
 	// PostgreSQL's claim: all in one.
 	claimer *claimer
 }
@@ -43,15 +44,8 @@ func newStatements(d sqlkit.Dialect) *statements {
 	s.addInput = insert(&inputs, inputs.columns)
 	s.addMove = insert(&history, history.columns[:moved])
 	s.addLine = insert(&history, history.columns)
-	if d == sqlkit.SQLite {
-		for _, t := range []*table{&instances, &effects} {
-			s.erase = append(s.erase, fmt.Sprintf("DELETE FROM journey_claim WHERE kind = '%s' AND key IN (SELECT %s FROM %s WHERE %s)",
-				t.claimed, t.columns[0].Name, t.name, d.Any("customer", 1)))
-		}
-	}
-	for _, t := range []*table{&instances, &effects, &history, &contacts, &entries, &inputs} {
-		s.erase = append(s.erase, "DELETE FROM "+t.name+" WHERE "+d.Any("customer", 1))
-	}
+	s.addOwner = "INSERT OR IGNORE INTO journey_history_owner (customer, instance) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM journey_instance WHERE id = ? AND customer = ?)"
+	s.erase = erasures(d)
 	s.purge = purgeTexts(d)
 	if d == sqlkit.SQLite {
 		s.claimSQLite()
@@ -59,6 +53,38 @@ func newStatements(d sqlkit.Dialect) *statements {
 		s.claimPostgres()
 	}
 	return s
+}
+
+// erasure is a statement that removes rows of some customers, who are each of its parameters.
+type erasure struct {
+	text   string
+	params int
+}
+
+func erasures(d sqlkit.Dialect) []erasure {
+	var out []erasure
+	var tables []string
+	if d == sqlkit.SQLite {
+		for _, t := range []*table{&instances, &effects} {
+			out = append(out, erasure{fmt.Sprintf("DELETE FROM journey_claim WHERE kind = '%s' AND key IN (SELECT %s FROM %s WHERE %s)",
+				t.claimed, t.columns[0].Name, t.name, d.Any("customer", 1)), 1})
+		}
+		out = append(out, erasure{d.Bind("DELETE FROM journey_history WHERE instance IN (" +
+			ownInstances(d.Any("customer", 1), d.Any("customer", 2)) + ") AND " + d.Any("+customer", 3)), 3})
+		tables = append(tables, "journey_history_owner")
+	} else {
+		tables = append(tables, history.name)
+	}
+	for _, name := range append(tables, instances.name, effects.name, contacts.name, entries.name, inputs.name) {
+		out = append(out, erasure{"DELETE FROM " + name + " WHERE " + d.Any("customer", 1), 1})
+	}
+	return out
+}
+
+// ownInstances is a query for the instances of which a customer has lines of
+// history, on SQLite.
+func ownInstances(who, whose string) string {
+	return "SELECT id FROM journey_instance WHERE " + who + " UNION SELECT instance FROM journey_history_owner WHERE " + whose
 }
 
 func (s *statements) page(k pageKey) string {

@@ -33,7 +33,7 @@ func Prefix(prefix string) Option { return sqlkit.Prefix(prefix) }
 //go:embed migrations
 var migrations embed.FS
 
-var component = sqlkit.Component{Name: "journey", Embedded: migrations, Lock: `DELETE FROM journey_claim WHERE kind = ''`}
+var component = sqlkit.Component{Name: "journey", Embedded: migrations}
 
 // Files holds the migrations as plain SQL, <dialect>/0001_journey.sql and so on, for
 // who applies them with a tool of their own instead of [Store.Migrate]; such a tool
@@ -83,7 +83,18 @@ func (s *Store) read(ctx context.Context, f func(sqlkit.Executor) error) error {
 	return wrap(s.pool.Do(ctx, f))
 }
 
-// write runs f in a transaction: the caller's, or one of its own.
+// takeLock takes SQLite's write lock for a transaction that reads before it writes:
+// else it would be turned away where somebody else writes in between.
+func (s *Store) takeLock(ctx context.Context, ex sqlkit.Executor) error {
+	if s.dialect != sqlkit.SQLite {
+		return nil
+	}
+	_, err := ex.ExecContext(ctx, `DELETE FROM journey_claim WHERE kind = ''`)
+	return err
+}
+
+// write runs f in a transaction: the caller's, or one of its own. Its first
+// statement writes, or is takeLock's.
 func (s *Store) write(ctx context.Context, f func(sqlkit.Executor) error) error {
 	if s.bound != nil {
 		return s.bound.Run(f, inside)

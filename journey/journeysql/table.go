@@ -65,12 +65,14 @@ func (t *table) index(name string) int {
 	return slices.IndexFunc(t.columns, func(c sqlkit.Column) bool { return c.Name == name })
 }
 
-// over reports whether the row is of an instance that has ended, which changes a
-// fixed column and is the last that is written of it.
+// over reports whether the row is of an instance that has ended.
 func (t *table) over(row []any) bool { return t == &instances && row[statusColumn] == any("ended") }
 
-// statusColumn is where an instance's status is.
-var statusColumn = instances.index("status")
+// Where an instance's status and customer are.
+var (
+	statusColumn   = instances.index("status")
+	customerColumn = instances.index("customer")
+)
 
 func names(columns []sqlkit.Column) string {
 	out := make([]string, len(columns))
@@ -96,10 +98,16 @@ func (t *table) selected(d sqlkit.Dialect, c sqlkit.Column) string {
 	return "t." + c.Name
 }
 
+// holds is the condition that a claim c is the row t's, and not over. One is over
+// once the row has been written.
+func (t *table) holds() string {
+	return fmt.Sprintf("c.kind = '%s' AND c.key = t.%s AND c.base = t.row_version", t.claimed, t.columns[0].Name)
+}
+
 // from is the FROM clause: the table as t, its claims as c.
 func (t *table) from(d sqlkit.Dialect) string {
 	if d == sqlkit.SQLite && t.claimed != "" {
-		return fmt.Sprintf("FROM %s t LEFT JOIN journey_claim c ON c.kind = '%s' AND c.key = t.%s", t.name, t.claimed, t.columns[0].Name)
+		return fmt.Sprintf("FROM %s t LEFT JOIN journey_claim c ON %s", t.name, t.holds())
 	}
 	return "FROM " + t.name + " t"
 }
@@ -113,15 +121,22 @@ func (t *table) list(d sqlkit.Dialect) string {
 	return strings.Join(out, ", ")
 }
 
-// put is how SQLite writes a row: an INSERT for a new one, else an update that
-// leaves the fixed columns alone, else one that writes all. Arguments are taken
-// from the row by position; −1 is the version expected.
+// put is how SQLite writes a row: an INSERT for a new one, else the first of some
+// updates that fits. Each leaves fewer of the fixed columns alone than the one
+// before, the last none.
 type put struct {
-	insert       string
-	narrow, wide string
-	takeNarrow   []int
-	takeWide     []int
-	unclaim      string
+	insert  string
+	updates []update
+	unclaim string
+	// moving runs before the last update, with the key and the customer.
+	moving string
+}
+
+// update is a statement that changes a row if it has the version expected. Its
+// arguments are taken from the row by position; −1 is the version.
+type update struct {
+	text string
+	take []int
 }
 
 func newPut(t *table) put {
@@ -129,10 +144,10 @@ func newPut(t *table) put {
 	version := "row_version"
 	if t.claimed != "" {
 		key := t.columns[0].Name
-		version += fmt.Sprintf(" + COALESCE((SELECT claims FROM journey_claim WHERE kind = '%s' AND key = %s.%s), 0)", t.claimed, t.name, key)
+		version += fmt.Sprintf(" + COALESCE((SELECT claims FROM journey_claim WHERE kind = '%s' AND key = %s.%s AND base = %[2]s.row_version), 0)", t.claimed, t.name, key)
 		p.unclaim = "DELETE FROM journey_claim WHERE kind = '" + t.claimed + "' AND key IN (SELECT value FROM json_each(?))"
 	}
-	update := func(keep []string) (string, []int) {
+	fixing := func(keep []string) update {
 		var set, where []string
 		var take []int
 		for i, c := range t.columns {
@@ -151,11 +166,15 @@ func newPut(t *table) put {
 			where = append(where, name+" = ?")
 			take = append(take, t.index(name))
 		}
-		return "UPDATE " + t.name + " SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND "), take
+		return update{"UPDATE " + t.name + " SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND "), take}
 	}
-	p.narrow, p.takeNarrow = update(t.fixed)
+	p.updates = []update{fixing(t.fixed)}
+	if t == &instances {
+		p.updates = append(p.updates, fixing(t.fixed[:2])) // one that ends
+		p.moving = "INSERT OR IGNORE INTO journey_history_owner (customer, instance) SELECT customer, id FROM journey_instance WHERE id = ? AND customer <> ?"
+	}
 	if len(t.fixed) > 0 {
-		p.wide, p.takeWide = update(nil)
+		p.updates = append(p.updates, fixing(nil))
 	}
 	return p
 }
