@@ -70,6 +70,8 @@ func (e *Engine) storeDefinition(ctx context.Context, d *Definition) error {
 	if former.Definition != nil {
 		former.Definition.Current = false
 		b.Definitions = append(b.Definitions, *former.Definition)
+	} else { // of two first versions that are deployed at once, one meets the other's row
+		b.Entries = []EntryRow{{EntryKey: EntryKey{Journey: d.Name(), Key: "deployment"}, EnteredAt: row.DeployedAt}}
 	}
 	return e.store.Commit(ctx, &b)
 }
