@@ -142,6 +142,9 @@ func (e *Engine) touch(name string, customers []uint32) {
 		for _, col := range to.always {
 			if col.latest != nil {
 				col.latest.touch(customers)
+				for _, l := range col.leaves {
+					col.latest.touched += l.peek(col.latest, e.clock, customers)
+				}
 			}
 		}
 	}

@@ -41,6 +41,17 @@ func (m *bitmap) has(d uint32) bool {
 	return b.has(low)
 }
 
+// peek reads where d is.
+func (m *bitmap) peek(d uint32) uint32 {
+	slots := m.slots()
+	if i := int(d >> blockBits); i < len(slots) {
+		if b := slots[i].Load(); b != nil && b.words != nil {
+			return uint32(b.words[uint16(d)>>6])
+		}
+	}
+	return 0
+}
+
 // len is safe beside the writer.
 func (m *bitmap) len() int {
 	if m.alone {
@@ -60,6 +71,20 @@ func (m *bitmap) set(d uint32, in bool) bool {
 		slots = m.grow(i + 1)
 	}
 	old := slots[i].Load()
+	if m.alone && old != nil && old.words != nil && old.epoch == m.epoch && (in || old.n > arrayMax/2) {
+		word, bit := &old.words[low>>6], uint64(1)<<(low&63)
+		if (*word&bit != 0) == in {
+			return false
+		}
+		*word ^= bit
+		delta := 1
+		if !in {
+			delta = -1
+		}
+		old.n += delta
+		m.count += delta
+		return true
+	}
 	if old.has(low) == in {
 		return false
 	}
@@ -74,9 +99,6 @@ func (m *bitmap) set(d uint32, in bool) bool {
 	}
 	bit := uint64(1) << (low & 63)
 	switch {
-	case m.alone && old != nil && old.epoch == m.epoch && old.words != nil && (in || old.n > arrayMax/2):
-		old.n += delta
-		old.words[low>>6] ^= bit
 	case m.alone && old != nil && old.epoch == m.epoch && old.words == nil && (!in || old.n < arrayMax):
 		at, _ := slices.BinarySearch(old.array, low)
 		if in {

@@ -14,10 +14,35 @@ type catalog struct {
 	streams map[string]*stream
 	leaves  map[string]*leaf
 	next    int // index of the next stream
+	under   *catalog
 }
 
 func newCatalog() *catalog {
 	return &catalog{streams: map[string]*stream{}, leaves: map[string]*leaf{}}
+}
+
+// over is a catalog of what this one holds and of more, which this one is
+// spared.
+func (c *catalog) over() *catalog {
+	out := newCatalog()
+	out.next, out.under = c.next, c
+	return out
+}
+
+// leafOf finds a leaf, nil for none.
+func (c *catalog) leafOf(key string) *leaf {
+	if l := c.leaves[key]; l != nil || c.under == nil {
+		return l
+	}
+	return c.under.leafOf(key)
+}
+
+// streamOf finds a stream, nil for none.
+func (c *catalog) streamOf(key string) *stream {
+	if s := c.streams[key]; s != nil || c.under == nil {
+		return s
+	}
+	return c.under.streamOf(key)
 }
 
 // stream is a filtered flow of facts of one customer: what happened when and,
@@ -78,7 +103,7 @@ func (c *catalog) stream(b Behavior, property string) *stream {
 	b.encode(&buf, false)
 	buf.WriteString(property)
 	key := buf.String()
-	s := c.streams[key]
+	s := c.streamOf(key)
 	if s == nil {
 		s = &stream{index: c.next, key: key, source: b.source, event: b.event, where: b.where, property: property}
 		c.streams[key] = s
@@ -145,7 +170,7 @@ func (c *catalog) leaf(n *node, of *compiled, known map[string]*compiled) *leaf 
 		b.WriteString(strconv.Quote(fmt.Sprintf("%p", n.date.calendar)))
 	}
 	key := b.String()
-	l := c.leaves[key]
+	l := c.leafOf(key)
 	if l == nil {
 		l = &leaf{key: key, node: n, clocks: of.clocks, needs: needs}
 		switch n.kind {

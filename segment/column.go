@@ -98,7 +98,7 @@ func (c *seriesColumn) serves(k int) bool {
 // page reports whether anyone on a page may have facts.
 func (c *seriesColumn) page(i int) bool {
 	if c.latest != nil {
-		return i < len(c.latest.pages) && c.latest.pages[i] != nil
+		return c.latest.has(i)
 	}
 	return i < len(c.all.pages) && c.all.pages[i] != nil
 }

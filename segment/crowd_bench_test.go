@@ -3,6 +3,7 @@ package segment
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -65,6 +66,10 @@ func BenchmarkFunc(b *testing.B) {
 	def := Definition{Rule: Func("worth", Deps{Attrs: []string{"spend", "visits"}}, func(c Customer) bool {
 		return decide(c.Attr("spend"), c.Attr("visits"))
 	})}
+	deps := Deps{Attrs: []string{"spend"}, Measures: map[string]Measure{"visits": Events("visit").Within(Days(30)).Count()}}
+	counting := Definition{Rule: Func("worth by visits", deps, func(c Customer) bool {
+		return decide(c.Attr("spend"), c.Measure("visits"))
+	})}
 	var bare float64
 	want := 0
 	b.Run("bare", func(b *testing.B) {
@@ -78,16 +83,32 @@ func BenchmarkFunc(b *testing.B) {
 		}
 		bare = float64(b.Elapsed().Nanoseconds()) / float64(b.N)
 	})
-	b.Run("segment", func(b *testing.B) {
-		for b.Loop() {
-			got, err := e.Count(b.Context(), time.Time{}, def)
-			if err != nil || bare > 0 && got != want {
-				b.Fatal(got, want, err)
+	ask := func(def Definition, workers, want int) func(b *testing.B) {
+		return func(b *testing.B) {
+			e.workers = workers
+			for b.Loop() {
+				got, err := e.Count(b.Context(), time.Time{}, def)
+				if err != nil || bare > 0 && got != want && want >= 0 {
+					b.Fatal(got, want, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/bare, "x-of-bare")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/customer")
+		}
+	}
+	b.Run("segment by one worker", ask(def, 1, want))
+	b.Run("segment", ask(def, runtime.GOMAXPROCS(0), want))
+	if _, err := e.Count(b.Context(), time.Time{}, counting); err != nil {
+		b.Fatal(err)
+	}
+	for _, col := range e.series {
+		for d := range uint32(n) {
+			for i := range int64(3) {
+				col.add(d, (i-2)*20*microsPerDay, profile.Value{})
 			}
 		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/bare, "x-of-bare")
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/customer")
-	})
+	}
+	b.Run("segment, a measure by one worker", ask(counting, 1, -1))
 }
 
 // BenchmarkReaders asks who is a member, at rest and beside a writer that does
@@ -136,9 +157,6 @@ func BenchmarkReaders(b *testing.B) {
 		go func() {
 			n := 0
 			for ; !stop.Load(); n++ {
-				if t.next == len(t.batch) {
-					t.refill()
-				}
 				t.e.locked(t.step)
 			}
 			done <- n

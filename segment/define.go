@@ -23,14 +23,19 @@ func (e *Engine) Define(ctx context.Context, now time.Time, def Definition) erro
 			}
 			return fmt.Errorf("%w: %s", ErrDefined, def.Name)
 		}
-		c, err := e.compile(def)
+		var c *compiled
+		var err error
+		e.locked(func() {
+			if c, err = e.compile(def, e.catalog); err == nil {
+				e.advance(micros(now))
+			}
+		})
 		if err != nil {
 			return err
 		}
-		e.locked(func() { e.advance(micros(now)) })
 		need, err := e.gather(ctx, c)
 		if err != nil {
-			e.catalog.release(c, e.leaves, e.series)
+			e.locked(func() { e.releaseAll(c) })
 			return err
 		}
 		e.locked(func() { e.adopt(need) })
@@ -59,12 +64,13 @@ func (e *Engine) byDefinition() cause {
 	return cause{Cause: Cause{Kind: ByDefinition}, floor: e.clock, mode: profile.Backfill}
 }
 
-func (e *Engine) compile(def Definition) (*compiled, error) {
+// compile makes a definition ready, beside what is defined.
+func (e *Engine) compile(def Definition, into *catalog) (*compiled, error) {
 	known := make(map[string]*compiled, len(e.segments))
 	for name, s := range e.segments {
 		known[name] = s.compiled
 	}
-	return e.catalog.compile(def, known)
+	return into.compile(def, known)
 }
 
 // needs are the columns that a definition brings, filled.
@@ -176,17 +182,19 @@ func (e *Engine) build(c *compiled, look bool) *segmentState {
 	s := &segmentState{compiled: c, turns: &turnLog{}}
 	c.state = s
 	var fresh []*leafState
-	for _, l := range c.leaves {
-		st := e.leaves[l]
-		if st == nil {
-			st = e.installLeaf(l)
-			fresh = append(fresh, st)
+	e.locked(func() {
+		for _, l := range c.leaves {
+			st := e.leaves[l]
+			if st == nil {
+				st = e.installLeaf(l)
+				fresh = append(fresh, st)
+			}
+			st.users = append(st.users, s)
+			s.leaves = append(s.leaves, st)
 		}
-		st.users = append(st.users, s)
-		s.leaves = append(s.leaves, st)
-	}
-	e.bind(c.root)
-	s.blank = c.root.blank()
+		e.bind(c.root)
+		s.blank = c.root.blank()
+	})
 	if look {
 		for _, l := range fresh {
 			e.lookEverywhere(l)
@@ -416,7 +424,7 @@ func (e *Engine) detach(s *segmentState) {
 			e.removeLeaf(l)
 		}
 	}
-	e.catalog.release(s.compiled, e.leaves, e.series)
+	e.releaseAll(s.compiled)
 }
 
 // removeLeaf takes out a leaf that no segment uses, with the columns that no

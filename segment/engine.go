@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,8 +29,10 @@ type Config struct {
 	// for its calendar, that resumed definitions may name. Default: none.
 	Functions []Rule
 	// Workers is how many goroutines may evaluate one question over all
-	// customers; they have ended when it is answered, and the answer does not
-	// depend on them. Default: 1, the caller's own.
+	// customers, the caller's own among them; the others have ended when it is
+	// answered, and the answer does not depend on them. A question that one
+	// answers as soon as several is left to the caller. Default:
+	// runtime.GOMAXPROCS as [New] finds it.
 	Workers int
 }
 
@@ -48,9 +51,9 @@ type Engine struct {
 	workers   int
 
 	// writer is held by whoever changes the engine; state is held to touch
-	// what readers see.
+	// what readers see, and by questions to touch the catalog and to pin columns.
 	writer sync.Mutex
-	writes atomic.Uint64 // how often somebody began to
+	writes atomic.Uint64 // how often somebody began or ceased to
 	state  sync.RWMutex
 
 	clock    int64  // everything due up to and including it is done
@@ -110,7 +113,7 @@ type segmentState struct {
 // New makes an engine without segments.
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
-		history: cfg.History, store: cfg.Store, durable: cfg.Store != nil, functions: cfg.Functions, workers: max(cfg.Workers, 1),
+		history: cfg.History, store: cfg.Store, durable: cfg.Store != nil, functions: cfg.Functions, workers: cfg.Workers,
 		dict: newDictionary(), catalog: newCatalog(),
 		attrs: map[string]*attrColumn{}, byEvent: map[string]*routes[*seriesColumn]{},
 		leaves: map[*leaf]*leafState{}, segments: map[string]*segmentState{},
@@ -118,6 +121,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.Workers < 0 {
 		return nil, fmt.Errorf("segment: Config.Workers is %d, not 0 or more", cfg.Workers)
+	}
+	if e.workers == 0 {
+		e.workers = runtime.GOMAXPROCS(0)
 	}
 	if e.history == nil {
 		e.history = &MemoryHistory{}
@@ -239,7 +245,9 @@ func (e *Engine) advance(now int64) {
 		}
 		// What happens and what lapses at one instant takes effect as one.
 		e.settle(cause{Cause: Cause{Kind: ByTime}, floor: e.clock}, now)
-		clear(e.happens)
+		if len(e.happens) > 0 {
+			clear(e.happens)
+		}
 	}
 	e.clock = now
 }

@@ -36,20 +36,14 @@ func (r run) in(c clocks, w Window, t int64) (sel run, until int64) {
 	lo, hi := w.bounds(c, t)
 	until = never
 	if r.from == nil {
-		i, _ := slices.BinarySearch(r.at, lo+1)
-		j, _ := slices.BinarySearch(r.at[i:], hi+1)
-		j += i
+		i, j := r.place(lo, hi)
 		if j < len(r.at) {
 			until = later(w.enter(c, r.at[j]), t)
 		}
 		if i < j {
 			until = min(until, later(w.leave(c, r.at[i]), t))
-			sel.at = r.at[i:j]
-			if r.val != nil {
-				sel.val = r.val[i:j]
-			}
 		}
-		return sel, until
+		return r.slice(i, j), until
 	}
 	for i, m := range r.at {
 		on, off := max(r.from[i], w.enter(c, m)), min(r.to[i], w.leave(c, m))
@@ -66,6 +60,25 @@ func (r run) in(c clocks, w Window, t int64) (sel run, until int64) {
 		}
 	}
 	return sel, until
+}
+
+// between gives the facts after lo and not after hi, of a run without from.
+func (r run) between(lo, hi int64) run { return r.slice(r.place(lo, hi)) }
+
+func (r run) place(lo, hi int64) (i, j int) {
+	i, _ = slices.BinarySearch(r.at, lo+1)
+	j, _ = slices.BinarySearch(r.at[i:], hi+1)
+	return i, i + j
+}
+
+func (r run) slice(i, j int) (sel run) {
+	if i < j {
+		sel.at = r.at[i:j]
+		if r.val != nil {
+			sel.val = r.val[i:j]
+		}
+	}
+	return sel
 }
 
 // later keeps an instant only if it lies after t.

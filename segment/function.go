@@ -115,18 +115,19 @@ func (c Customer) ID() profile.ID { return c.c.read.key() }
 
 // Attr is a declared attribute, the zero Value where it is missing.
 func (c Customer) Attr(name string) profile.Value {
-	for i, a := range c.c.fn.attrs {
-		switch {
-		case a != name:
-		case i < len(c.c.lanes):
-			l, d := &c.c.lanes[i], c.c.d
-			if l.have == d&^63 && l.whole>>(d&63)&1 == 1 {
-				return profile.Int(l.numbers[d&63]) // the common case, without a call
-			}
-			return l.get(d)
-		default:
-			return c.noted(name, c.c.read.funcAttr(i), true)
+	d := c.c.d
+	for i := range c.c.lanes {
+		l := &c.c.lanes[i]
+		if l.name != name {
+			continue
 		}
+		if l.have == d&^63 && l.whole>>(d&63)&1 == 1 {
+			return profile.Int(l.numbers[d&63]) // the common case, without a call
+		}
+		return l.get(d)
+	}
+	if i := slices.Index(c.c.fn.attrs, name); i >= 0 {
+		return c.noted(name, c.c.read.funcAttr(i), true)
 	}
 	return c.noted(name, profile.Value{}, false)
 }

@@ -10,6 +10,7 @@ import (
 // instants lie in bit planes, of which 64 neighbors are read at once when the
 // first of them is asked about.
 type attrLanes struct {
+	name  string
 	col   *attrColumn // nil where nobody has the attribute
 	worth uint32      // the first of 64 neighbors who are worth it, or noGroup
 	have  uint32      // the first of those who are read, or noGroup
@@ -62,14 +63,11 @@ func (l *attrLanes) read(first uint32) {
 // narrowByFunction keeps of w, in a block, whom the function accepts, and
 // reports whether there may be any.
 func (l *leaf) narrowByFunction(q *query, block int, w *words) bool {
-	o := &one{p: &q.view, t: q.t}
 	fn := l.node.fn
-	c := &customer{
-		fn: fn, read: &factReader{facts: o, leaf: l, t: q.t, until: never},
-		lanes: make([]attrLanes, len(fn.attrs)),
-	}
+	o := newManyReader(q, l)
+	c := &customer{fn: fn, read: o, lanes: make([]attrLanes, len(fn.attrs))}
 	for i, name := range fn.attrs {
-		c.lanes[i].col, c.lanes[i].have = q.view.attrs[name], noGroup
+		c.lanes[i].name, c.lanes[i].col, c.lanes[i].have = name, q.view.attrs[name], noGroup
 	}
 	some := false
 	for k, x := range w {
@@ -99,4 +97,59 @@ func (l *leaf) narrowByFunction(q *query, block int, w *words) bool {
 		some = some || hit != 0
 	}
 	return some
+}
+
+// manyReader is what a function reads of one customer after the other, with all
+// that is the same for all of them found beforehand.
+type manyReader struct {
+	one
+	leaf     *leaf
+	measures []manyMeasure
+	members  []*set // of the segments, nil where they are evaluated
+}
+
+// manyMeasure is a measure with the column that it is of and the edges of its
+// window.
+type manyMeasure struct {
+	Measure
+	column *seriesColumn
+	lo, hi int64
+}
+
+func newManyReader(q *query, l *leaf) *manyReader {
+	r := &manyReader{one: one{p: &q.view, t: q.t}, leaf: l}
+	fn := l.node.fn
+	for i, name := range fn.measures {
+		m := manyMeasure{Measure: fn.deps.Measures[name], column: q.view.series[l.of[i]]}
+		m.lo, m.hi = m.of.window.bounds(l.clocks, q.t)
+		r.measures = append(r.measures, m)
+	}
+	for _, c := range l.needs {
+		r.members = append(r.members, q.view.members[c])
+	}
+	return r
+}
+
+func (r *manyReader) funcAttr(i int) profile.Value { return r.attr(r.leaf.node.fn.attrs[i]) }
+
+func (r *manyReader) funcMeasure(i int) profile.Value {
+	m := &r.measures[i]
+	facts := m.column.get(r.d)
+	if len(r.p.coming) > 0 {
+		facts = r.run(r.leaf.of[i])
+	}
+	if facts.from != nil {
+		facts, _ = facts.in(r.leaf.clocks, m.of.window, r.t)
+	} else {
+		facts = facts.between(m.lo, m.hi)
+	}
+	return facts.measure(m.agg)
+}
+
+func (r *manyReader) funcSegment(i int) bool {
+	if s := r.members[i]; s != nil {
+		return s.has(r.d)
+	}
+	in, _ := r.member(r.leaf.needs[i], r.t)
+	return in
 }

@@ -12,16 +12,15 @@ import (
 // retraction, and then the customer is read anew. A page keeps whole seconds in
 // four bytes until an instant comes that is none.
 type latestColumn struct {
-	k       int
-	pages   []*latestPage
-	epoch   uint64
+	k int
+	// The pages: whole seconds since 1970 plus one, the latest first, 0 for
+	// none; or microseconds, the latest first, noInstant for none. A page is in
+	// at most one of them.
+	narrow  [][]uint32
+	wide    [][]int64
+	epochs  []uint64 // of the pages
+	epoch   uint64   // pages of an older one are shared with a reader
 	touched uint32
-}
-
-type latestPage struct {
-	epoch  uint64
-	narrow []uint32 // seconds since 1970 plus one, the latest first; 0 for none
-	wide   []int64  // microseconds, the latest first; noInstant for none
 }
 
 const noInstant = math.MinInt64
@@ -29,29 +28,27 @@ const noInstant = math.MinInt64
 // latestMax is the greatest k for which instants are kept so.
 const latestMax = 8
 
-func (c *latestColumn) page(d uint32) *latestPage {
-	if i := int(d >> pageBits); i < len(c.pages) {
-		return c.pages[i]
-	}
-	return nil
+// has reports whether there is a page.
+func (c *latestColumn) has(page int) bool {
+	return page < len(c.narrow) && (c.narrow[page] != nil || c.wide[page] != nil)
 }
 
-// own gives the page of d to be written.
-func (c *latestColumn) own(d uint32) *latestPage {
-	i := int(d >> pageBits)
-	if i >= len(c.pages) {
-		c.pages = append(c.pages, make([]*latestPage, i+1-len(c.pages))...)
+// own makes a page ready to be written.
+func (c *latestColumn) own(page int) {
+	if missing := page + 1 - len(c.narrow); missing > 0 {
+		c.narrow = append(c.narrow, make([][]uint32, missing)...)
+		c.wide = append(c.wide, make([][]int64, missing)...)
+		c.epochs = append(c.epochs, make([]uint64, missing)...)
 	}
-	p := c.pages[i]
 	switch {
-	case p == nil:
-		p = &latestPage{epoch: c.epoch, narrow: make([]uint32, pageSize*c.k)}
-		c.pages[i] = p
-	case p.epoch != c.epoch:
-		p = &latestPage{c.epoch, slices.Clone(p.narrow), slices.Clone(p.wide)}
-		c.pages[i] = p
+	case !c.has(page):
+		c.narrow[page] = make([]uint32, pageSize*c.k)
+	case c.epochs[page] == c.epoch:
+		return
+	default:
+		c.narrow[page], c.wide[page] = slices.Clone(c.narrow[page]), slices.Clone(c.wide[page])
 	}
-	return p
+	c.epochs[page] = c.epoch
 }
 
 // narrowed gives whole seconds within reach in their four bytes.
@@ -63,29 +60,31 @@ func narrowed(at int64) (uint32, bool) {
 	return uint32(at/second) + 1, true
 }
 
-func (p *latestPage) widen() {
-	p.wide = make([]int64, len(p.narrow))
-	for i, s := range p.narrow {
-		p.wide[i] = noInstant
+// widen makes a page, which is the writer's own, one of microseconds.
+func (c *latestColumn) widen(page int) {
+	narrow := c.narrow[page]
+	wide := make([]int64, len(narrow))
+	for i, s := range narrow {
+		wide[i] = noInstant
 		if s != 0 {
-			p.wide[i] = int64(s-1) * 1_000_000
+			wide[i] = int64(s-1) * 1_000_000
 		}
 	}
-	p.narrow = nil
+	c.narrow[page], c.wide[page] = nil, wide
 }
 
 // add puts in an instant, if it is among the k latest.
 func (c *latestColumn) add(d uint32, at int64) {
-	p := c.own(d)
-	row := int(d%pageSize) * c.k
-	if p.wide == nil {
+	page, row := int(d>>pageBits), int(d%pageSize)*c.k
+	c.own(page)
+	if narrow := c.narrow[page]; narrow != nil {
 		if s, ok := narrowed(at); ok {
-			addLatest(p.narrow[row:row+c.k], s)
+			addLatest(narrow[row:row+c.k], s)
 			return
 		}
-		p.widen()
+		c.widen(page)
 	}
-	addLatest(p.wide[row:row+c.k], at)
+	addLatest(c.wide[page][row:row+c.k], at)
 }
 
 // addLatest puts an instant in at its place i and gives what went out at the
@@ -106,28 +105,45 @@ func addLatest[T uint32 | int64](row []T, at T) (i int, out T) {
 // leaves that it brings to their number.
 func (e *Engine) count(col *seriesColumn, d uint32, at int64) {
 	c := col.latest
-	p := c.own(d)
-	row := int(d%pageSize) * c.k
-	if p.wide == nil {
+	page, row := int(d>>pageBits), int(d%pageSize)*c.k
+	if page >= len(c.epochs) || c.epochs[page] != c.epoch || c.narrow[page] == nil {
+		c.own(page)
+	}
+	if narrow := c.narrow[page]; narrow != nil {
 		if s, ok := narrowed(at); ok {
-			countInto(e, col.leaves, d, p.narrow[row:row+c.k], s, narrowEdge)
+			countInto(e, col.leaves, d, narrow[row:row+c.k], s)
 			return
 		}
-		p.widen()
+		c.widen(page)
 	}
-	countInto(e, col.leaves, d, p.wide[row:row+c.k], at, func(lo int64) int64 { return lo })
+	countInto(e, col.leaves, d, c.wide[page][row:row+c.k], at)
 }
 
-// narrowEdge is the edge of a window for instants in four bytes.
-func narrowEdge(lo int64) uint32 {
+// rowInstant is an instant as a row has it.
+type rowInstant interface{ uint32 | int64 }
+
+// unpackInstant gives the instant of one in a row, which is there.
+func unpackInstant[T rowInstant](x T) int64 {
+	if s, ok := any(x).(uint32); ok {
+		return int64(s-1) * 1_000_000
+	}
+	return int64(x)
+}
+
+// packEdge is the edge of a window for a row: what is greater is in.
+func packEdge[T rowInstant](lo int64) T {
 	const second = 1_000_000
+	var edge T
+	if _, ok := any(edge).(uint32); !ok {
+		return T(lo)
+	}
 	if lo < 0 {
 		return 0
 	}
-	return uint32(min(lo/second+1, math.MaxUint32))
+	return T(min(lo/second+1, math.MaxUint32))
 }
 
-func countInto[T uint32 | int64](e *Engine, leaves []*leafState, d uint32, row []T, at T, edge func(int64) T) {
+func countInto[T rowInstant](e *Engine, leaves []*leafState, d uint32, row []T, at T) {
 	i, out := addLatest(row, at)
 	if i == len(row) {
 		return
@@ -145,9 +161,9 @@ func countInto[T uint32 | int64](e *Engine, leaves []*leafState, d uint32, row [
 		if turn < len(row) {
 			before = row[turn]
 		}
-		lo := edge(l.edge(e.clock))
+		lo := packEdge[T](l.edge(e.clock))
 		if row[turn-1] > lo && before <= lo {
-			e.reach(l, d)
+			e.reach(l, d, unpackInstant(row[turn-1]))
 		}
 	}
 }
@@ -157,45 +173,54 @@ func countInto[T uint32 | int64](e *Engine, leaves []*leafState, d uint32, row [
 func (c *latestColumn) touch(rows []uint32) {
 	sum := uint32(0)
 	for _, d := range rows {
-		if i := int(d >> pageBits); i < len(c.pages) && c.pages[i] != nil {
-			p := c.pages[i]
-			at := int(d%pageSize) * c.k
-			if p.wide != nil {
-				sum += uint32(p.wide[at])
-			} else {
-				sum += p.narrow[at]
-			}
-		}
+		sum += c.peek(d)
 	}
 	c.touched = sum // so that the reads are not left out
+}
+
+// peek reads something of a row, at both ends of it, which may lie apart.
+func (c *latestColumn) peek(d uint32) uint32 {
+	page, row := int(d>>pageBits), int(d%pageSize)*c.k
+	if page >= len(c.narrow) {
+		return 0
+	}
+	if narrow := c.narrow[page]; row+c.k <= len(narrow) {
+		return narrow[row] + narrow[row+c.k-1]
+	}
+	if wide := c.wide[page]; row+c.k <= len(wide) {
+		return uint32(wide[row] + wide[row+c.k-1])
+	}
+	return 0
 }
 
 // kth is the instant at which the k-th latest lies; ok is false where there are
 // fewer.
 func (c *latestColumn) kth(d uint32, k int) (at int64, ok bool) {
-	p := c.page(d)
-	if p == nil {
+	page, i := int(d>>pageBits), int(d%pageSize)*c.k+k-1
+	if page >= len(c.narrow) {
 		return 0, false
 	}
-	i := int(d%pageSize)*c.k + k - 1
-	if p.wide != nil {
-		return p.wide[i], p.wide[i] != noInstant
+	if narrow := c.narrow[page]; i < len(narrow) {
+		return int64(narrow[i]-1) * 1_000_000, narrow[i] != 0
 	}
-	return int64(p.narrow[i]-1) * 1_000_000, p.narrow[i] != 0
+	if wide := c.wide[page]; i < len(wide) {
+		return wide[i], wide[i] != noInstant
+	}
+	return 0, false
 }
 
 // set replaces the instants of d by the latest of these, which ascend.
 func (c *latestColumn) set(d uint32, ascending []int64) {
-	if p := c.page(d); p == nil && len(ascending) == 0 {
+	page, row := int(d>>pageBits), int(d%pageSize)*c.k
+	if !c.has(page) && len(ascending) == 0 {
 		return
 	}
-	p := c.own(d)
-	row := int(d%pageSize) * c.k
-	if p.wide == nil {
-		clear(p.narrow[row : row+c.k])
+	c.own(page)
+	if narrow := c.narrow[page]; narrow != nil {
+		clear(narrow[row : row+c.k])
 	} else {
 		for i := range c.k {
-			p.wide[row+i] = noInstant
+			c.wide[page][row+i] = noInstant
 		}
 	}
 	for _, at := range ascending[max(0, len(ascending)-c.k):] {
@@ -205,21 +230,13 @@ func (c *latestColumn) set(d uint32, ascending []int64) {
 
 // get lists the instants of d, the latest first.
 func (c *latestColumn) get(d uint32, into *[latestMax]int64) []int64 {
-	p := c.page(d)
-	if p == nil {
-		return nil
-	}
-	row := int(d%pageSize) * c.k
 	n := 0
-	if p.wide != nil {
-		for n < c.k && p.wide[row+n] != noInstant {
-			into[n] = p.wide[row+n]
-			n++
+	for n < c.k {
+		at, ok := c.kth(d, n+1)
+		if !ok {
+			break
 		}
-		return into[:n]
-	}
-	for n < c.k && p.narrow[row+n] != 0 {
-		into[n] = int64(p.narrow[row+n]-1) * 1_000_000
+		into[n] = at
 		n++
 	}
 	return into[:n]
@@ -235,18 +252,16 @@ func (c *latestColumn) run(d uint32) run {
 
 // pin is the column as it is, for a reader; the writer's lock must be held.
 func (c *latestColumn) pin() *latestColumn {
-	out := &latestColumn{k: c.k, pages: slices.Clone(c.pages)}
+	out := &latestColumn{k: c.k, narrow: slices.Clone(c.narrow), wide: slices.Clone(c.wide)}
 	c.epoch++
 	return out
 }
 
 // bytes is the memory that it takes.
 func (c *latestColumn) bytes() int {
-	n := 8 * len(c.pages)
-	for _, p := range c.pages {
-		if p != nil {
-			n += 56 + 4*len(p.narrow) + 8*len(p.wide)
-		}
+	n := (24 + 24 + 8) * len(c.narrow)
+	for i := range c.narrow {
+		n += 4*len(c.narrow[i]) + 8*len(c.wide[i])
 	}
 	return n
 }

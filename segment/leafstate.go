@@ -32,6 +32,9 @@ type leafState struct {
 	loTo   int64 // this one
 }
 
+// ready reports whether everybody has been looked at.
+func (l *leafState) ready() bool { return l.place >= 0 }
+
 func (l *leafState) holds(d uint32) bool { return l.flipped.has(d) != l.blank }
 
 // edge is the older edge of the window of a counting leaf.
@@ -120,24 +123,41 @@ func (e *Engine) lookCounting(l *leafState, d uint32) bool {
 	if c.turn == 0 {
 		e.arm(l, d, c.turnsAt(l.leaf.clocks, at[:n]))
 	} else if n >= c.turn {
-		e.armCounting(l, d)
+		e.armCounting(l, d, at[c.turn-1])
 	}
 	return c.holds[n]
 }
 
-// armCounting sees to it that a customer whose count has reached the number is
-// looked at when it no longer does.
-func (e *Engine) armCounting(l *leafState, d uint32) {
-	if due := e.dueOf(l, d); due != never {
-		e.file(l, d, due)
+// armCounting sees to it that a customer whose count has reached the number, at
+// the instant that decides, is looked at when it no longer does.
+func (e *Engine) armCounting(l *leafState, d uint32, decides int64) {
+	if due := l.leaf.counting.window.leave(l.leaf.clocks, decides); due != never {
+		e.file(l, d, max(due, e.clock))
 	}
 }
 
 // reach is the look at a counting leaf of a customer whose count has reached
 // the number.
-func (e *Engine) reach(l *leafState, d uint32) {
-	e.armCounting(l, d)
+func (e *Engine) reach(l *leafState, d uint32, decides int64) {
+	e.armCounting(l, d, decides)
 	e.answer(l, d, l.leaf.counting.holds[l.leaf.counting.turn])
+}
+
+// peek reads what changes if another event of each of the customers is counted.
+func (l *leafState) peek(c *latestColumn, clock int64, customers []uint32) uint32 {
+	turn := l.leaf.counting.turn
+	if turn < 2 {
+		return 0
+	}
+	lo, sum := l.edge(clock), uint32(0)
+	for _, d := range customers {
+		if decides, ok := c.kth(d, turn-1); ok && decides > lo {
+			if now, ok := c.kth(d, turn); !ok || now <= lo {
+				sum += l.flipped.peek(d) + l.wheel.peek(l.leaf.counting.window.leave(l.leaf.clocks, decides))
+			}
+		}
+	}
+	return sum
 }
 
 // mayTurn reports whether one more instant may turn the answer for d at t.
@@ -189,6 +209,9 @@ func (e *Engine) dueOf(l *leafState, d uint32) int64 {
 func (e *Engine) ring(l *leafState) {
 	e.open(l)
 	for {
+		if l.column != nil && l.column.latest != nil {
+			l.wheel.approach(l.column.latest, &l.flipped)
+		}
 		d, ok := l.wheel.pop(e.clock)
 		if !ok {
 			break

@@ -37,13 +37,15 @@ type MemoryOf struct {
 }
 
 // Memory measures the index. It holds writers up while it does, for a time in
-// proportion to the index, and no reader.
+// proportion to the index, and others for no more than one attribute takes.
 func (e *Engine) Memory() Memory {
 	e.writer.Lock()
 	defer e.writer.Unlock()
 	m := Memory{Customers: e.alive.len(), Keys: e.dict.bytes() + e.alive.bytes()}
 	for _, name := range slices.Sorted(maps.Keys(e.attrs)) {
-		m.Attributes = append(m.Attributes, MemoryOf{name, e.attrs[name].bytes()})
+		e.locked(func() { // a question may make sets of it
+			m.Attributes = append(m.Attributes, MemoryOf{name, e.attrs[name].bytes()})
+		})
 	}
 	for _, col := range e.series {
 		if col != nil {

@@ -129,7 +129,7 @@ func (e *Engine) plan(x *expr, q *query) *planStep {
 	switch state := e.leaves[l]; {
 	case l.node.kind == nodeIn && now && l.needs[0].state != nil:
 		s.access = bySet{set: l.needs[0].state.members.snapshot()}
-	case state != nil && (now || l.node.kind == nodeAttr):
+	case state != nil && state.ready() && (now || l.node.kind == nodeAttr):
 		// The engine keeps the answer. Who is gone is in no set.
 		s.access = bySet{state.flipped.snapshot(), state.blank}
 	case l.node.kind == nodeAttr:
@@ -193,8 +193,17 @@ const (
 	costMember   = 0.1 // to put into a set
 	costIndex    = 0.3
 	costCustomer = 100
-	costFunction = 300
+	// A function, and what it declares.
+	costFunction = 4
+	costAttr     = 4
+	costMeasure  = 40
+	costSegment  = 4
 )
+
+// cost estimates a call with what it may read.
+func (f *goFunc) cost() float64 {
+	return costFunction + costAttr*float64(len(f.attrs)) + costMeasure*float64(len(f.measures)) + costSegment*float64(len(f.deps.Segments))
+}
 
 func (q *query) estimate(s *planStep) {
 	all := float64(max(q.alive.n, 1))
@@ -221,7 +230,7 @@ func (q *query) estimate(s *planStep) {
 	default:
 		s.cost, s.share = costCustomer, 0.5
 		if s.node.kind == nodeFunc {
-			s.cost = costFunction
+			s.cost = s.node.fn.cost()
 		}
 	}
 }

@@ -60,13 +60,33 @@ func (c *planeChunk) group(group int, out *[64]int64) (has uint64) {
 	if has == 0 {
 		return 0
 	}
-	for i := range out {
-		out[i] = c.base
+	if c.width == 0 {
+		for i := range out {
+			out[i] = c.base
+		}
+		return has
 	}
-	for from := 0; from < c.width; from += 8 {
-		var rows [8]uint64
+	words := c.words[group&^3*c.width+group&3:]
+	var rows [8]uint64
+	for i := range min(8, c.width) {
+		rows[i] = words[4*i]
+	}
+	transpose(&rows)
+	for i, row := range rows {
+		lanes := (*[8]int64)(out[8*i:])
+		lanes[0] = c.base + int64(row&0xFF)
+		lanes[1] = c.base + int64(row>>8&0xFF)
+		lanes[2] = c.base + int64(row>>16&0xFF)
+		lanes[3] = c.base + int64(row>>24&0xFF)
+		lanes[4] = c.base + int64(row>>32&0xFF)
+		lanes[5] = c.base + int64(row>>40&0xFF)
+		lanes[6] = c.base + int64(row>>48&0xFF)
+		lanes[7] = c.base + int64(row>>56)
+	}
+	for from := 8; from < c.width; from += 8 {
+		rows = [8]uint64{}
 		for i := range min(8, c.width-from) {
-			rows[i] = *c.word(group, from+i)
+			rows[i] = words[4*(from+i)]
 		}
 		transpose(&rows)
 		for i, row := range rows {

@@ -21,8 +21,9 @@ var ErrPast = errors.New("segment: instant lies before the engine's clock")
 // what is known to come.
 //
 // What the rule reads and the engine does not hold yet is read from the History
-// first, and is held from then on. The evaluation itself runs on a snapshot,
-// and neither waits for writers nor holds them up.
+// first, after writers at work, and is held from then on. The evaluation itself
+// runs on a snapshot, and neither waits for writers, were it a long
+// [Engine.Define], nor holds them up.
 func (e *Engine) Select(ctx context.Context, t time.Time, def Definition) (*Audience, error) {
 	q, err := e.query(ctx, t, def)
 	if err != nil {
@@ -80,20 +81,40 @@ func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query
 	if def.Name == "" {
 		def.Name = "query"
 	}
+	if q, err := e.held(t, def); q != nil || err != nil {
+		return q, err
+	}
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	c, err := e.compile(def)
+	var c *compiled
+	var err error
+	e.locked(func() { c, err = e.compile(def, e.catalog) })
 	if err != nil {
 		return nil, err
 	}
 	need, err := e.gather(ctx, c)
-	defer func() { e.catalog.release(c, e.leaves, e.series) }()
+	e.state.Lock()
+	defer e.state.Unlock()
+	defer e.releaseAll(c)
 	if err != nil {
 		return nil, err
 	}
+	e.adopt(need)
+	return e.pinned(t, c)
+}
+
+// held is a query of a definition of which the engine holds all that it reads;
+// nil where it does not. It waits for no writer.
+func (e *Engine) held(t time.Time, def Definition) (*query, error) {
 	e.state.Lock()
 	defer e.state.Unlock()
-	e.adopt(need)
+	c, err := e.compile(def, e.catalog.over())
+	if err != nil {
+		return nil, err
+	}
+	if n := e.missing(c); n.attrs != nil || n.series != nil {
+		return nil, nil
+	}
 	return e.pinned(t, c)
 }
 
@@ -239,13 +260,13 @@ func (q *query) count(ctx context.Context) (int, error) {
 const blocksAtOnce = 4
 
 // worthSharing is the estimated cost, in nanoseconds, of a question that one
-// worker answers as soon as several.
-const worthSharing = 500_000
+// worker answers as soon as several: another one needs that long to begin.
+const worthSharing = 60_000
 
 // eachBlock calls do for every block, with room of its own unless do has kept
-// it, by as many workers as are worth it. It returns when all have ended, and
-// passes on a panic of a function of the caller's. extra is what a customer costs
-// beside the evaluation, in nanoseconds.
+// it, by the caller and as many workers as are worth it. It returns when all
+// have ended, and passes on a panic of a function of the caller's. extra is what a
+// customer costs beside the evaluation, in nanoseconds.
 func (q *query) eachBlock(ctx context.Context, extra float64, do func(i int, room *words) (keep bool)) error {
 	var next atomic.Int64
 	work := func() error {
@@ -270,22 +291,24 @@ func (q *query) eachBlock(ctx context.Context, extra float64, do func(i int, roo
 	var mu sync.Mutex
 	var failed error
 	var panicked any
-	for range workers {
-		wait.Go(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					mu.Lock()
-					panicked = p
-					mu.Unlock()
-				}
-			}()
-			if err := work(); err != nil {
+	noted := func() {
+		defer func() {
+			if p := recover(); p != nil {
 				mu.Lock()
-				failed = err
+				panicked = p
 				mu.Unlock()
 			}
-		})
+		}()
+		if err := work(); err != nil {
+			mu.Lock()
+			failed = err
+			mu.Unlock()
+		}
 	}
+	for range workers - 1 {
+		wait.Go(noted)
+	}
+	noted()
 	wait.Wait()
 	if panicked != nil {
 		panic(panicked)

@@ -44,14 +44,20 @@ func (e *Engine) Redefine(ctx context.Context, now time.Time, def Definition, op
 	}
 	var out []Redefined
 	err := e.write(ctx, func() error {
-		olds, news, err := e.recompile(def)
+		var olds []*segmentState
+		var news []*compiled
+		var err error
+		e.locked(func() {
+			if olds, news, err = e.recompile(def); err == nil && news != nil {
+				e.advance(micros(now))
+			}
+		})
 		if err != nil || news == nil {
 			return err
 		}
-		e.locked(func() { e.advance(micros(now)) })
 		need, err := e.gather(ctx, news...)
 		if err != nil {
-			e.releaseAll(news)
+			e.locked(func() { e.releaseAll(news...) })
 			return err
 		}
 		out = e.replaceAll(olds, news, need)
@@ -97,7 +103,7 @@ func (e *Engine) recompile(def Definition) (olds []*segmentState, news []*compil
 		}
 		c, err := e.catalog.compile(d, known)
 		if err != nil {
-			e.releaseAll(news)
+			e.releaseAll(news...)
 			return nil, nil, err
 		}
 		known[d.Name] = c
@@ -117,7 +123,8 @@ func (s *segmentState) madeOfAny(of []*segmentState) bool {
 	return false
 }
 
-func (e *Engine) releaseAll(cs []*compiled) {
+// releaseAll takes out of the catalog what only these brought and nobody keeps.
+func (e *Engine) releaseAll(cs ...*compiled) {
 	for _, c := range cs {
 		e.catalog.release(c, e.leaves, e.series)
 	}
@@ -209,17 +216,19 @@ func (e *Engine) dryRun(ctx context.Context, now time.Time, def Definition) ([]R
 func (e *Engine) planRedefinition(ctx context.Context, now time.Time, def Definition) (names []string, befores, afters []*query, err error) {
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	olds, news, err := e.recompile(def)
+	var olds []*segmentState
+	var news []*compiled
+	e.locked(func() { olds, news, err = e.recompile(def) })
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	defer e.releaseAll(news)
 	need, err := e.gather(ctx, news...)
-	if err != nil {
-		return nil, nil, nil, err
-	}
 	e.state.Lock()
 	defer e.state.Unlock()
+	defer e.releaseAll(news...)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	e.adopt(need)
 	for i, c := range news {
 		names = append(names, c.def.Name)

@@ -19,6 +19,7 @@ func (e *Engine) write(ctx context.Context, operation func() error) error {
 	e.writer.Lock()
 	defer e.writer.Unlock()
 	e.writes.Add(1)
+	defer e.writes.Add(1)
 	if err := e.commit(ctx); err != nil {
 		return err
 	}

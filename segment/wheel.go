@@ -13,8 +13,10 @@ type wheel struct {
 	open   int64    // buckets up to this one have begun
 	sorted []uint64 // of one bucket, from done on: microseconds into it, then the customer
 	done   int
-	begun  int64 // the bucket of sorted
-	near   []timer
+	// touched is up to where the rows of sorted were read in advance.
+	touched int
+	begun   int64 // the bucket of sorted
+	near    []timer
 
 	ring   []uint32         // bucket to its first chunk plus one, where it is near enough
 	far    map[int64]uint32 // the same for the others
@@ -91,6 +93,18 @@ func (w *wheel) file(due int64, d uint32) {
 	}
 }
 
+// peek reads where somebody who is due at the instant would be filed.
+func (w *wheel) peek(due int64) uint32 {
+	key := due >> bucketBits
+	if key <= w.open || key-w.open >= int64(len(w.ring)) {
+		return 0
+	}
+	if first := w.ring[key&int64(len(w.ring)-1)]; first != 0 {
+		return w.chunks[first-1].n
+	}
+	return 0
+}
+
 // fresh gives a chunk with a customer, before another.
 func (w *wheel) fresh(next, d uint32) uint32 {
 	i := w.free
@@ -152,7 +166,7 @@ func (w *wheel) openUntil(now int64, column *latestColumn, due func(d uint32) in
 			w.pushNear(w.first())
 		}
 		w.begun = heap.Pop(&w.keys).(int64)
-		w.sorted, w.done = w.sorted[:0], 0
+		w.sorted, w.done, w.touched = w.sorted[:0], 0, 0
 		if w.begun-from < int64(len(w.ring)) {
 			place := &w.ring[w.begun&int64(len(w.ring)-1)]
 			w.spill(*place, column, due)
@@ -185,6 +199,20 @@ func (w *wheel) spill(first uint32, column *latestColumn, due func(d uint32) int
 		w.chunks[i-1].next, w.free = w.free, i
 		i = c.next
 	}
+}
+
+// approach reads what is known of those who come next, a few at a time.
+func (w *wheel) approach(column *latestColumn, answers *bitmap) {
+	const few = 16
+	if w.done < w.touched {
+		return
+	}
+	w.touched = w.done + few
+	sum := uint32(0)
+	for _, x := range w.sorted[w.done:min(w.done+few, len(w.sorted))] {
+		sum += column.peek(uint32(x)) + answers.peek(uint32(x))
+	}
+	column.touched = sum
 }
 
 // pop takes out who is to be looked at by an instant; ok is false for no one.
