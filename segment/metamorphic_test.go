@@ -110,13 +110,9 @@ func (x ending) members(name string, of ...profile.ID) []profile.ID {
 // the members what they are, or make them something that is known.
 func TestWhatMustNotMatter(t *testing.T) {
 	n := *worlds / 4
-	cases := 0
-	for i := range n {
-		k, err := newTale(*seed + uint64(i)).relations()
-		if err != nil {
-			t.Fatalf("seed %d: %v", *seed+uint64(i), err)
-		}
-		cases += k
+	cases, err := EachSeed(*seed, n, func(seed uint64) (int, error) { return newTale(seed).relations() })
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d cases (a rule over a history and a relation), seeds %d to %d (-worlds, -seed)", cases, *seed, *seed+uint64(n)-1)
 }
@@ -308,22 +304,23 @@ func effectsOf(all []Redefined) string {
 // store that fails, and resumes another: the feed is that of an uninterrupted run.
 func TestRestartAnywhere(t *testing.T) {
 	n := *worlds / 25
-	stops := 0
-	for i := range n {
-		seed := *seed + uint64(i)
+	stops, err := EachSeed(*seed, n, func(seed uint64) (int, error) {
 		tale := newTale(seed)
 		whole, _, err := tale.interrupted(nil)
 		if err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
+			return 0, err
 		}
 		got, k, err := tale.interrupted(rand.New(rand.NewPCG(seed, 5)))
 		if err != nil {
-			t.Fatalf("seed %d, interrupted: %v", seed, err)
+			return k, fmt.Errorf("interrupted: %w", err)
 		}
-		stops += k
 		if !slices.Equal(got, whole) {
-			t.Fatalf("seed %d: interrupted\n%+v\nuninterrupted\n%+v", seed, got, whole)
+			return k, fmt.Errorf("interrupted\n%+v\nuninterrupted\n%+v", got, whole)
 		}
+		return k, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("%d histories stopped %d times, seeds %d to %d (-worlds, -seed)", n, stops, *seed, *seed+uint64(n)-1)
 }
