@@ -34,7 +34,8 @@ func Events(name string) Behavior { return Behavior{source: sourceEvents, event:
 
 // Orders is every order that was bought ([commerce.Order]), at the instant of
 // buying, whatever came back since. An order whose facts contradict each other,
-// as in two currencies, is none as long as they do.
+// as in two currencies, is none as long as they do; explanations
+// tell how many are left out so.
 //
 // Its properties are number, source, outlet, currency, brand (texts), skus and
 // categories (tags of what was bought) and amount, an integer of minor units.

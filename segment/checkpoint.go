@@ -22,6 +22,7 @@ const (
 	sectionOrders
 	sectionWaiting
 	sectionMembers
+	sectionHandOvers // there where there are any
 )
 
 // waitingEvent is a future event as it is kept.
@@ -137,6 +138,9 @@ func (e *Engine) pack() ([]byte, error) {
 			packColumn(p, e.dict.len(), func(d uint32) bool { return s.turns.newest(d) != 0 }, func(d uint32) { p.ascending(s.turns.instants(d)) })
 		}
 	})
+	if len(e.handOvers) > 0 {
+		p.section(sectionHandOvers, func(p *packer) { doc(p, e.handOvers) })
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -319,10 +323,31 @@ func (e *Engine) unpack(data []byte) error {
 			}
 		})
 	}
-	if err := firstOf(membership.end(), u.end()); err != nil {
+	if err := membership.end(); err != nil {
+		return err
+	}
+	if len(u.b) > 0 {
+		if err := e.unpackHandOvers(u.section(sectionHandOvers)); err != nil {
+			return err
+		}
+	}
+	if err := u.end(); err != nil {
 		return err
 	}
 	return e.lookAgain()
+}
+
+func (e *Engine) unpackHandOvers(u *unpacker) error {
+	var kept handOvers
+	if raw := u.bytes(); u.err == nil && json.Unmarshal(raw, &kept) != nil {
+		u.fail("document")
+	}
+	for kind, list := range kept { // in order and each once, whatever is written
+		for _, x := range list {
+			e.handOvers, _ = e.handOvers.with(kind, x)
+		}
+	}
+	return u.end()
 }
 
 // firstOf is the first error of several.

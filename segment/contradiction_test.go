@@ -32,6 +32,14 @@ func TestContradictoryOrdersAreNone(t *testing.T) {
 		batch, err := s.engine.Select(t.Context(), s.now, segment.Definition{Rule: def.Rule})
 		require.NoError(t, err)
 		require.Equal(t, want, batch.Len() == 1)
+		why, err := s.engine.Explain(t.Context(), "buyers", "c00", s.now)
+		require.NoError(t, err)
+		refused := 0
+		if !want {
+			refused = 1
+			require.Contains(t, why.String(), "0 of 1 orders ever, and 1 order is left out, as its facts contradict each other")
+		}
+		require.Equal(t, refused, why.Rule.Refused)
 		rules, err := segment.Compile(def)
 		require.NoError(t, err)
 		for _, evaluate := range []func(string, segment.Record, time.Time) (bool, error){rules.Match, rules.Recount} {
@@ -39,6 +47,9 @@ func TestContradictoryOrdersAreNone(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, in)
 		}
+		why, err = rules.Explain("buyers", segment.Record{ID: "c00", Events: events}, s.now)
+		require.NoError(t, err)
+		require.Equal(t, refused, why.Rule.Refused)
 	}
 	require.NoError(t, s.history.Observe("c00", first))
 	check(true, first)

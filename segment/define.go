@@ -382,6 +382,7 @@ type blankFacts struct{}
 func (blankFacts) key() profile.ID           { return "" }
 func (blankFacts) attr(string) profile.Value { return profile.Value{} }
 func (blankFacts) run(*stream) run           { return run{} }
+func (blankFacts) handedOver() handOvers     { return nil }
 
 func (blankFacts) member(*compiled, int64) (bool, int64) { return false, never }
 

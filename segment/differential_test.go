@@ -130,6 +130,11 @@ func runWorld(seed uint64, restarts *rand.Rand) ([]Transition, error) {
 		if err := e.CatchUp(ctx); err != nil {
 			return nil, err
 		}
+		if w.rng.IntN(8) == 0 {
+			if err := e.HandOver(ctx, w.handOver()); err != nil {
+				return nil, err
+			}
+		}
 		if err := restart(); err != nil {
 			return nil, fmt.Errorf("step %d: %w", i, err)
 		}
@@ -155,7 +160,7 @@ func runWorld(seed uint64, restarts *rand.Rand) ([]Transition, error) {
 			}
 			cursor = tr.Seq
 			if tr.Cause.Kind == ByTime && tr.EffectiveAt.After(before) {
-				if err := lapsed(rules, h, tr); err != nil {
+				if err := lapsed(e, rules, h, tr); err != nil {
 					return nil, fmt.Errorf("step %d: %w", i, err)
 				}
 			}
@@ -164,13 +169,23 @@ func runWorld(seed uint64, restarts *rand.Rand) ([]Transition, error) {
 	return transitionsOf(e), consistent(e)
 }
 
+// recordOf is all that is known of a customer, hand-overs included.
+func recordOf(e *Engine, h *MemoryHistory, id profile.ID) (Record, bool, error) {
+	r, there, err := load(context.Background(), h, id)
+	for kind, list := range e.handOvers {
+		for _, x := range list {
+			r.HandOvers = append(r.HandOvers, profile.HandOver{Type: kind, From: x.From, To: x.To, At: instant(x.At)})
+		}
+	}
+	return r, there, err
+}
+
 // agree compares everything known of the present.
 func agree(e *Engine, rules *Ruleset, h *MemoryHistory, now time.Time, batch bool) error {
-	ctx := context.Background()
 	for name, s := range e.segments {
 		size := 0
 		for _, id := range []profile.ID{"li", "wu", "xu", "yu"} {
-			r, there, err := load(ctx, h, id)
+			r, there, err := recordOf(e, h, id)
 			if err != nil {
 				return err
 			}
@@ -237,7 +252,7 @@ func agreeAt(e *Engine, rules *Ruleset, h *MemoryHistory, at time.Time, batch bo
 	for name, s := range e.segments {
 		var all []uint32
 		for _, id := range []profile.ID{"li", "wu", "xu", "yu"} {
-			r, there, err := load(ctx, h, id)
+			r, there, err := recordOf(e, h, id)
 			if err != nil {
 				return err
 			}
@@ -289,8 +304,8 @@ func agreeAt(e *Engine, rules *Ruleset, h *MemoryHistory, at time.Time, batch bo
 }
 
 // lapsed checks that membership turned exactly at the instant of a lapse.
-func lapsed(rules *Ruleset, h *MemoryHistory, tr Transition) error {
-	r, _, err := load(context.Background(), h, tr.Customer)
+func lapsed(e *Engine, rules *Ruleset, h *MemoryHistory, tr Transition) error {
+	r, _, err := recordOf(e, h, tr.Customer)
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,7 @@ type Engine struct {
 	}
 	byOrder        []*seriesColumn
 	orders         map[uint32]*orderBook // nil while no rule reads orders
+	handOvers      handOvers
 	leaves         map[*leaf]*leafState
 	segments       map[string]*segmentState
 	topology       []*segmentState // each after those that it is made of
@@ -423,6 +424,10 @@ func (v *view) attr(name string) profile.Value {
 func (v *view) run(s *stream) run {
 	return v.e.series[s.index].get(v.d)
 }
+
+func (v *view) handedOver() handOvers { return v.e.handOvers }
+
+func (v *view) orderStretches() []orderStretch { return v.e.orders[v.d].stretches() }
 
 // counts is the evaluation of a counting leaf without a run.
 func (v *view) counts(l *leaf, t int64) (holds bool, until int64) {

@@ -7,6 +7,7 @@ type facts interface {
 	key() profile.ID
 	attr(name string) profile.Value
 	run(s *stream) run
+	handedOver() handOvers
 	// member evaluates another segment at t, as eval does.
 	member(c *compiled, t int64) (holds bool, until int64)
 }
@@ -61,7 +62,7 @@ func (l *leaf) eval(s facts, t int64) (holds bool, until int64) {
 	case nodeDebut:
 		return debut(l, s.run(l.of[0]), t)
 	case nodeRelation:
-		return n.relation.at(l.clocks, s.run(l.of[0]), t)
+		return n.relation.at(l.clocks, s.run(l.of[0]), s.handedOver(), t)
 	case nodeFunc:
 		r := &factReader{facts: s, leaf: l, t: t, until: never}
 		// Everything declared counts, read or not: what the function does not

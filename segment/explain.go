@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ type Clause struct {
 	Clauses []Clause
 	// Read is what a function read, in its order.
 	Read []Reading
+	// Refused is how many of the customer's orders a test of orders leaves out,
+	// as their facts contradict each other.
+	Refused int
 }
 
 // Explain says why the customer is in the segment at t, or not. The error
@@ -98,6 +102,22 @@ func (c Clause) reasons() string {
 }
 
 func (l *leaf) explain(s facts, t int64, out *Clause) {
+	l.find(s, t, out)
+	told, ok := s.(interface{ orderStretches() []orderStretch })
+	if !ok || !slices.ContainsFunc(l.of, func(s *stream) bool { return s.source.ofOrders() }) {
+		return
+	}
+	switch out.Refused = refusedAt(told.orderStretches(), t); out.Refused {
+	case 0:
+	case 1:
+		out.Text += ", and 1 order is left out, as its facts contradict each other"
+	default:
+		out.Text += fmt.Sprintf(", and %d orders are left out, as their facts contradict each other", out.Refused)
+	}
+}
+
+// find says what is found and what was wanted.
+func (l *leaf) find(s facts, t int64, out *Clause) {
 	n := l.node
 	switch n.kind {
 	case nodeIn:
@@ -147,7 +167,7 @@ func (l *leaf) explain(s facts, t int64, out *Clause) {
 			out.Text += ", wanted: " + n.window.String()
 		}
 	case nodeRelation:
-		parties, _ := related(n.relation.Relation, l.clocks, s.run(l.of[0]), t)
+		parties, _ := related(n.relation.Relation, l.clocks, s.run(l.of[0]), s.handedOver(), t)
 		out.Text = "no " + n.relation.kind
 		if parties != nil {
 			out.Observed = profile.Tags(parties...)

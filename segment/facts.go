@@ -16,6 +16,9 @@ type Record struct {
 	// Events are the customer's, in any order; of several with one ID the
 	// first counts.
 	Events []profile.Event
+	// HandOvers are those of any relations, in any order. One that names nobody
+	// or the same party twice is left out. Default: none.
+	HandOvers []profile.HandOver `json:",omitempty"`
 }
 
 // run is the facts of a stream, in order of time, then value. All but from and

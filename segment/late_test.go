@@ -61,47 +61,22 @@ func lateWorld(seed uint64) (checked int, err error) {
 			if err := e.Apply(ctx, c); err != nil {
 				return 0, err
 			}
-			d, _ := e.dict.find("li")
-			r, _, err := load(ctx, h, "li")
+			n, err := inThePast(e, h, last, &cursor, 0)
 			if err != nil {
 				return 0, err
 			}
-			for name := range r.Traits { // those of the next change are not there yet
-				if col := e.attrs[name]; col != nil {
-					r.Traits[name] = col.get(d)
-				}
+			checked += n
+		}
+		if w.rng.IntN(4) == 0 {
+			over := w.handOver()
+			if err := e.HandOver(ctx, over); err != nil {
+				return 0, err
 			}
-			past := newSubject(e.catalog, r)
-			for tr, err := range e.Transitions(ctx, cursor) {
-				if err != nil {
-					return 0, err
-				}
-				cursor = tr.Seq
-				from := last[tr.Segment]
-				last[tr.Segment] = micros(tr.EffectiveAt)
-				if tr.Cause.Kind != ByEvent && tr.Cause.Kind != ByTrait {
-					continue
-				}
-				ev, _, err := h.Event(ctx, tr.Cause.Event)
-				if err != nil {
-					return 0, err
-				}
-				from = max(from, micros(ev.Time))
-				want := min(from, e.clock)
-				for at, in := from, !(tr.Kind == Entered); at <= e.clock; {
-					then, until := eval(past, e.segments[tr.Segment].root, at)
-					if then != in && then == (tr.Kind == Entered) {
-						want = at
-					}
-					in, at = then, until
-				}
-				if micros(tr.EffectiveAt) != want {
-					return 0, fmt.Errorf("%s %s at %s, expected %s\nrule: %s", tr.Kind, tr.Segment, tr.EffectiveAt, instant(want), e.segments[tr.Segment].def.Rule)
-				}
-				if want < e.clock {
-					checked++
-				}
+			n, err := inThePast(e, h, last, &cursor, micros(over.At))
+			if err != nil {
+				return 0, err
 			}
+			checked += n
 		}
 		now = now.Add(time.Duration(w.rng.IntN(3)) * w.grid)
 		if err := e.Advance(ctx, now); err != nil {
@@ -112,6 +87,58 @@ func lateWorld(seed uint64) (checked int, err error) {
 				return 0, err
 			}
 			cursor, last[tr.Segment] = tr.Seq, micros(tr.EffectiveAt)
+		}
+	}
+	return checked, nil
+}
+
+// inThePast checks the instants of the transitions that have just come, of events
+// and traits or of a hand-over as of an instant, and counts those in the past.
+func inThePast(e *Engine, h *MemoryHistory, last map[string]int64, cursor *uint64, handedOver int64) (checked int, err error) {
+	ctx := context.Background()
+	d, _ := e.dict.find("li")
+	r, _, err := recordOf(e, h, "li")
+	if err != nil {
+		return 0, err
+	}
+	for name := range r.Traits { // those of the next change are not there yet
+		if col := e.attrs[name]; col != nil {
+			r.Traits[name] = col.get(d)
+		}
+	}
+	past := newSubject(e.catalog, r)
+	for tr, err := range e.Transitions(ctx, *cursor) {
+		if err != nil {
+			return 0, err
+		}
+		*cursor = tr.Seq
+		from := last[tr.Segment]
+		last[tr.Segment] = micros(tr.EffectiveAt)
+		switch tr.Cause.Kind {
+		case ByEvent, ByTrait:
+			ev, _, err := h.Event(ctx, tr.Cause.Event)
+			if err != nil {
+				return 0, err
+			}
+			from = max(from, micros(ev.Time))
+		case ByHandOver:
+			from = max(from, handedOver)
+		default:
+			continue
+		}
+		want := min(from, e.clock)
+		for at, in := from, !(tr.Kind == Entered); at <= e.clock; {
+			then, until := eval(past, e.segments[tr.Segment].root, at)
+			if then != in && then == (tr.Kind == Entered) {
+				want = at
+			}
+			in, at = then, until
+		}
+		if micros(tr.EffectiveAt) != want {
+			return 0, fmt.Errorf("%s %s at %s by %s, expected %s\nrule: %s", tr.Kind, tr.Segment, tr.EffectiveAt, tr.Cause.Kind, instant(want), e.segments[tr.Segment].def.Rule)
+		}
+		if want < e.clock {
+			checked++
 		}
 	}
 	return checked, nil

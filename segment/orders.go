@@ -38,17 +38,20 @@ func compareFacts(a, b orderFact) int {
 }
 
 // foldOrders makes orders of facts sorted by compareFacts. An order whose
-// facts contradict each other is none. The brand is that of the first fact
-// that has one.
-func foldOrders(facts []orderFact) []order {
+// facts contradict each other is none, and counted as refused. The brand is that
+// of the first fact that has one.
+func foldOrders(facts []orderFact) (orders []order, refused int) {
 	plain := make([]commerce.Event, len(facts))
 	for i, f := range facts {
 		plain[i] = f.Event
 	}
-	// The error tells of orders that are refused, all of them left out: such an
-	// order is none, which is an answer and no failure.
-	folded, _ := commerce.FoldAll(plain)
-	orders := make([]order, len(folded))
+	// An order that is refused is none, which is an answer and no failure;
+	// explanations say so.
+	folded, err := commerce.FoldAll(plain)
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		refused = len(several.Unwrap())
+	}
+	orders = make([]order, len(folded))
 	for i, o := range folded {
 		orders[i].Order = o
 		for _, f := range facts {
@@ -58,7 +61,7 @@ func foldOrders(facts []orderFact) []order {
 			}
 		}
 	}
-	return orders
+	return orders, refused
 }
 
 // orderStretch is a stretch of time in which orders that belong together look
@@ -66,6 +69,17 @@ func foldOrders(facts []orderFact) []order {
 type orderStretch struct {
 	from, to int64
 	orders   []order
+	refused  int // orders that are none, as their facts contradict each other
+}
+
+// refusedAt counts the orders that are none at t.
+func refusedAt(stretches []orderStretch, t int64) (n int) {
+	for i := range stretches {
+		if h := &stretches[i]; h.from <= t && t < h.to {
+			n += h.refused
+		}
+	}
+	return n
 }
 
 // orderHistory says how the orders of the events looked over time. At every
@@ -86,7 +100,8 @@ func stretchesOf(group []orderFact) []orderStretch {
 		if n := len(out); n > 0 {
 			out[n-1].to = from
 		}
-		out = append(out, orderStretch{from, never, foldOrders(group[:i+1])})
+		orders, refused := foldOrders(group[:i+1])
+		out = append(out, orderStretch{from, never, orders, refused})
 	}
 	return out
 }

@@ -71,6 +71,7 @@ type pinned struct {
 	members map[*compiled]*set // at the engine's clock
 	clock   int64
 	coming  map[uint32]*foresight
+	handed  handOvers
 }
 
 // query compiles a definition, brings in the columns that it needs and pins them.
@@ -132,7 +133,7 @@ func (e *Engine) pinned(t time.Time, c *compiled) (*query, error) {
 	q.blocks = len(q.alive.blocks)
 	q.view = pinned{
 		dict: e.dict, clock: e.clock, attrs: map[string]*attrColumn{}, series: map[*stream]*seriesColumn{},
-		members: map[*compiled]*set{}, coming: map[uint32]*foresight{},
+		members: map[*compiled]*set{}, coming: map[uint32]*foresight{}, handed: e.handOvers,
 	}
 	q.root = e.plan(c.root, q)
 	q.order(q.root)
@@ -200,6 +201,8 @@ func (o *one) run(s *stream) run {
 	}
 	return r
 }
+
+func (o *one) handedOver() handOvers { return o.p.handed }
 
 func (o *one) member(c *compiled, t int64) (bool, int64) {
 	if s := o.p.members[c]; s != nil {

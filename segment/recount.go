@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -17,6 +18,14 @@ func (rs *Ruleset) Recount(segment string, r Record, t time.Time) (bool, error) 
 		return false, err
 	}
 	h := &recount{rules: rs, traits: r.Traits, id: r.ID}
+	for _, x := range r.HandOvers {
+		if _, err := handOverOf(x); err == nil {
+			h.handOvers = append(h.handOvers, x)
+		}
+	}
+	slices.SortFunc(h.handOvers, func(a, b profile.HandOver) int {
+		return cmp.Or(cmp.Compare(micros(a.At), micros(b.At)), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
 	for _, e := range distinctEvents(r.Events) {
 		if !e.Time.After(t) {
 			h.events = append(h.events, e)
@@ -31,6 +40,8 @@ type recount struct {
 	id     profile.ID
 	traits profile.Values
 	events []profile.Event
+	// handOvers are by time, then parties.
+	handOvers []profile.HandOver
 }
 
 // fact is something that happened, with the value of a property.
@@ -154,7 +165,8 @@ func (h *recount) facts(b Behavior, property string, w Window, c clocks, t int64
 		}
 	}
 	slices.SortFunc(facts, compareFacts)
-	for _, o := range foldOrders(facts) {
+	orders, _ := foldOrders(facts)
+	for _, o := range orders {
 		if v, ok := o.factAt(s, time.UnixMicro(t)); ok {
 			keep(micros(o.BoughtAt), v)
 		}
@@ -222,7 +234,13 @@ func (h *recount) related(test relationTest, t int64) bool {
 		}
 	}
 	for _, s := range latest {
-		if !s.act.Ended && (s.act.Until.IsZero() || micros(s.act.Until) > t) && test.holds(s.act.Party) {
+		party, since := s.act.Party, micros(s.by.Time)
+		for _, x := range h.handOvers {
+			if at := micros(x.At); x.Type == test.kind && x.From == party && since <= at && at <= t {
+				party, since = x.To, at
+			}
+		}
+		if !s.act.Ended && (s.act.Until.IsZero() || micros(s.act.Until) > t) && test.holds(party) {
 			return true
 		}
 	}

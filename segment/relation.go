@@ -18,8 +18,8 @@ import (
 // Of other types there may be several, and the latest act about each party
 // counts. [Relation.OneAtATime] says so for another type.
 //
-// Hand-overs of a directory are not in its change feed, and rules do not see
-// them: they know the party that the customer's events name.
+// What a party has by an act from before a hand-over ([Engine.HandOver]) is the
+// other party's from its time on.
 type Relation struct {
 	kind   string
 	single bool
@@ -100,6 +100,7 @@ func (t relationTest) stream() Behavior { return Behavior{source: sourceRelation
 
 // relationAct is an act as a fact holds it.
 type relationAct struct {
+	at    int64 // the fact's
 	party string
 	until int64 // never for none
 	ended bool
@@ -165,9 +166,9 @@ func unpackActs(v profile.Value) []relationAct {
 	return acts
 }
 
-// related lists the parties of the relation at t, in byte order. until is the
-// next instant after t at which that may change, or never.
-func related(r Relation, c clocks, facts run, t int64) (parties []string, until int64) {
+// related lists the parties of the relation at t, in byte order, each once.
+// until is the next instant after t at which that may change, or never.
+func related(r Relation, c clocks, facts run, h handOvers, t int64) (parties []string, until int64) {
 	in, until := facts.in(c, Window{}, t)
 	latest := map[string]relationAct{}
 	for i := len(in.val) - 1; i >= 0; i-- { // the latest event first
@@ -177,22 +178,24 @@ func related(r Relation, c clocks, facts run, t int64) (parties []string, until 
 				key = ""
 			}
 			if _, newer := latest[key]; !newer {
+				act.at = in.at[i]
 				latest[key] = act
 			}
 		}
 	}
 	for _, act := range latest {
 		if !act.ended && act.until > t {
-			parties = append(parties, act.party)
-			until = min(until, act.until)
+			party, passes := h.follow(r.kind, act.party, act.at, t)
+			parties = append(parties, party)
+			until = min(until, act.until, passes)
 		}
 	}
 	slices.Sort(parties)
-	return parties, until
+	return slices.Compact(parties), until
 }
 
 // at evaluates the test at t.
-func (t relationTest) at(c clocks, facts run, at int64) (holds bool, until int64) {
-	parties, until := related(t.Relation, c, facts, at)
+func (t relationTest) at(c clocks, facts run, h handOvers, at int64) (holds bool, until int64) {
+	parties, until := related(t.Relation, c, facts, h, at)
 	return slices.ContainsFunc(parties, t.holds), until
 }

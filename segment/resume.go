@@ -47,12 +47,13 @@ func (e *Engine) commit(ctx context.Context) error {
 	return nil
 }
 
-// journal is an [Input] as the engine writes it: a change with its payloads, or
-// an instant.
+// journal is an [Input] as the engine writes it: a change with its payloads, an
+// instant or a hand-over.
 type journal struct {
-	Change  *profile.Change `json:"change,omitempty"`
-	Input   input           `json:"input,omitzero"`
-	Advance int64           `json:"advance,omitempty"`
+	Change   *profile.Change `json:"change,omitempty"`
+	Input    input           `json:"input,omitzero"`
+	Advance  int64           `json:"advance,omitempty"`
+	HandOver *handedOver     `json:"hand_over,omitempty"`
 }
 
 // log notes an input for the next commit.
@@ -140,6 +141,8 @@ func (e *Engine) replay(ctx context.Context) error {
 			switch {
 			case j.Change != nil:
 				e.step(j.Change, j.Input)
+			case j.HandOver != nil:
+				e.handOver(j.HandOver)
 			default:
 				e.advance(j.Advance)
 			}

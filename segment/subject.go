@@ -9,15 +9,22 @@ type subject struct {
 	events []profile.Event
 	orders []orderStretch
 	folded bool
+	handed handOvers
 	runs   []run
 	have   []bool
 }
 
 func newSubject(c *catalog, r Record) *subject {
-	return &subject{
+	s := &subject{
 		id: r.ID, traits: r.Traits, events: distinctEvents(r.Events),
 		runs: make([]run, c.next), have: make([]bool, c.next),
 	}
+	for _, h := range r.HandOvers {
+		if x, err := handOverOf(h); err == nil { // what is none is left out
+			s.handed, _ = s.handed.with(h.Type, x)
+		}
+	}
+	return s
 }
 
 // distinctEvents keeps the first event of each ID.
@@ -35,13 +42,23 @@ func distinctEvents(events []profile.Event) []profile.Event {
 
 func (s *subject) run(st *stream) run {
 	if !s.have[st.index] {
-		if st.source.ofOrders() && !s.folded {
-			s.orders, s.folded = orderHistory(s.events), true
+		var orders []orderStretch
+		if st.source.ofOrders() {
+			orders = s.orderStretches()
 		}
-		s.runs[st.index], s.have[st.index] = st.runOf(s.events, s.orders), true
+		s.runs[st.index], s.have[st.index] = st.runOf(s.events, orders), true
 	}
 	return s.runs[st.index]
 }
+
+func (s *subject) orderStretches() []orderStretch {
+	if !s.folded {
+		s.orders, s.folded = orderHistory(s.events), true
+	}
+	return s.orders
+}
+
+func (s *subject) handedOver() handOvers { return s.handed }
 
 func (s *subject) attr(name string) profile.Value { return plainNumber(s.traits[name]) }
 

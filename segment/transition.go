@@ -38,9 +38,10 @@ const (
 	ByTime                            // time passed
 	ByIdentity                        // profiles merged or split, evidence went, a customer came to be or was erased
 	ByDefinition                      // the segment was defined, changed or dropped
+	ByHandOver                        // relations became another party's
 )
 
-var causeNames = [...]string{"unknown", "event", "trait", "time", "identity", "definition"}
+var causeNames = [...]string{"unknown", "event", "trait", "time", "identity", "definition", "hand-over"}
 
 func (k CauseKind) String() string {
 	if int(k) < len(causeNames) {
@@ -52,7 +53,7 @@ func (k CauseKind) String() string {
 // Cause is what made a membership change.
 type Cause struct {
 	Kind CauseKind
-	// Change is the position in the change feed; 0 for time and definitions.
+	// Change is the position in the change feed; 0 for what is not of it.
 	Change uint64
 	// Event is the event that did it, where it was one.
 	Event string
@@ -97,7 +98,7 @@ func (t *Transition) identify() {
 	part(t.Cause.Event)
 	b = binary.AppendUvarint(b, t.Cause.Change)
 	b = binary.AppendVarint(b, t.EffectiveAt.UnixMicro())
-	if t.Cause.Kind == ByDefinition { // which may come twice at one instant
+	if t.Cause.Kind == ByDefinition || t.Cause.Kind == ByHandOver { // which may come twice at one instant
 		b = binary.AppendUvarint(b, t.Seq)
 	}
 	sum := sha256.Sum256(b)

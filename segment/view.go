@@ -178,6 +178,13 @@ func (f *foresight) run(s *stream) run {
 	return r
 }
 
+func (f *foresight) orderStretches() []orderStretch {
+	if f.book != nil {
+		return f.book.stretches()
+	}
+	return f.view.orderStretches()
+}
+
 // merge adds what is to come to the facts of a stream so far.
 func (f *foresight) merge(s *stream, r run) run {
 	if s.source.ofOrders() {

@@ -301,6 +301,14 @@ func (w *world) acts() (acts []profile.RelationAct) {
 	return acts
 }
 
+func (w *world) handOver() profile.HandOver {
+	from, to := pick(w, "o1/a", "o1/b"), pick(w, "o2/b", "o2/c")
+	if w.rng.IntN(2) == 0 {
+		from, to = to, from
+	}
+	return profile.HandOver{Type: pick(w, "assistant", "household"), From: from, To: to, At: w.time()}
+}
+
 func (w *world) rule(names []string, depth int) Rule {
 	if depth == 0 || w.rng.IntN(3) == 0 {
 		return w.leaf(names)

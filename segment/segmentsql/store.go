@@ -187,7 +187,7 @@ func scanTransition(r *sql.Rows, last *int64) (t segment.Transition, err error) 
 			t.Kind = k
 		}
 	}
-	for k := segment.ByEvent; k <= segment.ByDefinition; k++ {
+	for k := segment.ByEvent; k <= segment.ByHandOver; k++ {
 		if k.String() == cause.String {
 			t.Cause.Kind = k
 		}

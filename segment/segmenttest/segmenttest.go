@@ -43,6 +43,7 @@ type Case struct {
 	traits      profile.Values
 	events      []profile.Event
 	orders      map[string]bool
+	handOvers   []profile.HandOver
 }
 
 // New begins a case for a rule in a zone ("" is UTC). A zone that is not known
@@ -123,6 +124,14 @@ func (c *Case) Refund(number, at string, amount int64) *Case {
 	return c.commerce("order.refunded", at, commerce.Event{
 		Order: commerce.Key{Source: "shop", Number: number}, Kind: commerce.Refunded, Amount: amount,
 	})
+}
+
+// HandOver passes all relations of a type of one party on to another, as of an
+// instant.
+func (c *Case) HandOver(relation, from, to, at string) *Case {
+	c.t.Helper()
+	c.handOvers = append(c.handOvers, profile.HandOver{Type: relation, From: from, To: to, At: c.parse(at)})
+	return c
 }
 
 func (c *Case) commerce(name, at string, e commerce.Event) *Case {
@@ -251,7 +260,7 @@ func (m *Moment) text(t time.Time) string {
 }
 
 func (m *Moment) record() segment.Record {
-	return segment.Record{ID: customer, Traits: m.c.traits, Events: m.c.events}
+	return segment.Record{ID: customer, Traits: m.c.traits, Events: m.c.events, HandOvers: m.c.handOvers}
 }
 
 func (m *Moment) rules() *segment.Ruleset {
@@ -454,6 +463,11 @@ func (d delivery) run(m *Moment) (out outcome, err error) {
 		if err := history.Observe(id, e); err != nil {
 			return out, err
 		}
+		if i == len(d.events)/2 { // before some events and after others
+			if err := m.handOver(ctx, engine); err != nil {
+				return out, err
+			}
+		}
 		if i%3 != 0 { // the engine is sometimes behind
 			if err := engine.CatchUp(ctx); err != nil {
 				return out, err
@@ -513,6 +527,15 @@ func (d delivery) run(m *Moment) (out outcome, err error) {
 	out.transitions = b.String()
 	out.answers = append(out.answers, answer{"by its transitions", entered, nil})
 	return out, nil
+}
+
+func (m *Moment) handOver(ctx context.Context, e *segment.Engine) error {
+	for _, h := range m.c.handOvers {
+		if err := e.HandOver(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func eventNumber(id string) int {
