@@ -2,7 +2,8 @@ package journey
 
 import (
 	"cmp"
-	"encoding/binary"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -11,10 +12,13 @@ import (
 
 // heard is a history to simulate: the inputs that are heard, gathered by customer.
 type heard struct {
-	blocks [][]happening
-	index  []position
-	lot    []happening         // of the customer at hand
-	ids    map[string]struct{} // of a long lot
+	blocks    [][]happening
+	n         int // of inputs
+	ids       map[profile.ID]int32
+	customers []hearer
+	order     []int32 // of customers, by their keys; those that are left
+	lot       []*happening
+	taken     map[string]struct{} // of a long lot
 }
 
 // happening is what a simulation keeps of an input; times are in microseconds.
@@ -24,7 +28,15 @@ type happening struct {
 	consents                  []profile.ConsentAct
 	time, received            int64
 	route                     *route
+	next                      int32 // input of the customer, by number; −1 for none
 	kind                      InputKind
+}
+
+// hearer is a customer, with the numbers of the first and the last input; −1 where
+// nothing of theirs is heard.
+type hearer struct {
+	id          profile.ID
+	first, last int32
 }
 
 // input is the happening as an input; the customer is the walk's.
@@ -35,94 +47,119 @@ func (p *happening) input() Input {
 	}
 }
 
-// position is where an input lies, with what it is sorted by.
-type position struct {
-	prefix   uint64 // the first bytes of the customer
-	customer profile.ID
-	received int64
-	n        int
-}
-
-// blockSize is the number of inputs in a block: what is kept is never moved.
+// blockSize is how much is kept in a block: what is kept is never moved.
 const blockSize = 1024
 
-func (h *heard) add(x *Input, r *route) {
-	if h.index == nil || len(h.index)%blockSize == 0 {
-		h.blocks = append(h.blocks, make([]happening, 0, blockSize))
+func (h *heard) at(n int32) *happening { return &h.blocks[n/blockSize][n%blockSize] }
+
+// customer is who has this key.
+func (h *heard) customer(id profile.ID) *hearer {
+	i, ok := h.ids[id]
+	if !ok {
+		if h.ids == nil {
+			h.ids = map[profile.ID]int32{}
+		}
+		i = int32(len(h.customers))
+		h.ids[id] = i
+		h.customers = append(h.customers, hearer{id, -1, -1})
 	}
-	if x.Received.IsZero() {
-		x.Received = x.Time
-	}
-	b := &h.blocks[len(h.blocks)-1]
-	*b = append(*b, happening{
-		x.ID, x.Name, x.Instance, x.Brand, x.Props, x.Consents,
-		x.Time.UnixMicro(), x.Received.UnixMicro(), r, x.Kind,
-	})
-	var prefix [8]byte
-	copy(prefix[:], x.Customer)
-	h.index = append(h.index, position{binary.BigEndian.Uint64(prefix[:]), x.Customer, x.Received.UnixMicro(), len(h.index)})
+	return &h.customers[i]
 }
 
-func (h *heard) at(n int) *happening { return &h.blocks[n/blockSize][n%blockSize] }
+// add keeps an input that is heard.
+func (h *heard) add(x *Input, r *route) error {
+	if h.n == math.MaxInt32 {
+		return fmt.Errorf("%w: more than %d inputs", ErrConfig, h.n)
+	}
+	if h.n%blockSize == 0 {
+		h.blocks = append(h.blocks, make([]happening, 0, blockSize))
+	}
+	at, received := x.Time.UnixMicro(), x.Time.UnixMicro()
+	if !x.Received.IsZero() {
+		received = x.Received.UnixMicro()
+	}
+	b := &h.blocks[len(h.blocks)-1]
+	*b = append(*b, happening{x.ID, x.Name, x.Instance, x.Brand, x.Props, x.Consents, at, received, r, -1, x.Kind})
+	c, n := h.customer(x.Customer), int32(h.n)
+	if c.first < 0 {
+		c.first = n
+	} else {
+		h.at(c.last).next = n
+	}
+	c.last = n
+	h.n++
+	return nil
+}
 
 // first is when the first input was received.
 func (h *heard) first() (time.Time, bool) {
-	if len(h.index) == 0 {
+	if h.n == 0 {
 		return time.Time{}, false
 	}
-	p := slices.MinFunc(h.index, func(a, b position) int { return cmp.Compare(a.received, b.received) })
-	return time.UnixMicro(p.received).UTC(), true
+	first := h.at(0).received
+	for _, b := range h.blocks {
+		for i := range b {
+			first = min(first, b[i].received)
+		}
+	}
+	return time.UnixMicro(first).UTC(), true
 }
 
-// sort puts customers in the order of their keys, and the inputs of each in the
-// order in which they were received.
+// sort puts customers in the order of their keys.
 func (h *heard) sort() {
-	slices.SortFunc(h.index, func(a, b position) int {
-		if a.prefix != b.prefix {
-			return cmp.Compare(a.prefix, b.prefix)
-		}
-		if c := cmp.Compare(a.customer, b.customer); c != 0 {
-			return c
-		}
-		if a.received != b.received {
-			return cmp.Compare(a.received, b.received)
-		}
-		x, y := h.at(a.n), h.at(b.n)
-		return cmp.Or(cmp.Compare(x.time, y.time), cmp.Compare(x.id, y.id), cmp.Compare(a.n, b.n))
-	})
+	h.order = make([]int32, len(h.customers))
+	for i := range h.order {
+		h.order[i] = int32(i)
+	}
+	slices.SortFunc(h.order, func(a, b int32) int { return cmp.Compare(h.customers[a].id, h.customers[b].id) })
 }
 
-// next takes the inputs of the first customer off the index, each ID once. They are
-// good until the next call.
-func (h *heard) next() []happening {
-	customer := h.index[0].customer
+// next takes a customer off: what is heard of them, each ID once, in the order in
+// which it was received. It is good until the next call, and empty at the end.
+func (h *heard) next() (profile.ID, []*happening) {
 	h.lot = h.lot[:0]
-	clear(h.ids)
-	for len(h.index) > 0 && h.index[0].customer == customer {
-		x := h.at(h.index[0].n)
-		if h.index = h.index[1:]; x.id == "" || !h.taken(x.id) {
-			h.lot = append(h.lot, *x)
+	for len(h.order) > 0 {
+		c := &h.customers[h.order[0]]
+		h.order = h.order[1:]
+		if c.first < 0 {
+			continue
 		}
+		for n := c.first; n >= 0; n = h.at(n).next {
+			h.lot = append(h.lot, h.at(n))
+		}
+		slices.SortStableFunc(h.lot, func(a, b *happening) int {
+			if a.received != b.received {
+				return cmp.Compare(a.received, b.received)
+			}
+			return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.id, b.id))
+		})
+		h.once()
+		return c.id, h.lot
 	}
-	return h.lot
+	return "", nil
 }
 
-// taken reports whether an input of this ID is in the lot, or, if the lot is long,
-// notes that it will be.
-func (h *heard) taken(id string) bool {
-	const short = 16
-	if len(h.lot) < short {
-		return slices.ContainsFunc(h.lot, func(x happening) bool { return x.id == id })
-	}
-	if len(h.ids) == 0 {
-		if h.ids == nil {
-			h.ids = map[string]struct{}{}
+// once leaves the first input of each ID.
+func (h *heard) once() {
+	const few = 16
+	kept := h.lot[:0]
+	clear(h.taken)
+	for _, x := range h.lot {
+		again := false
+		switch {
+		case x.id == "":
+		case len(h.lot) <= few:
+			again = slices.ContainsFunc(kept, func(y *happening) bool { return x.id == y.id })
+		default:
+			if h.taken == nil {
+				h.taken = map[string]struct{}{}
+			}
+			_, again = h.taken[x.id]
+			h.taken[x.id] = struct{}{}
 		}
-		for i := range h.lot {
-			h.ids[h.lot[i].id] = struct{}{}
+		if !again {
+			kept = append(kept, x)
 		}
 	}
-	_, ok := h.ids[id]
-	h.ids[id] = struct{}{}
-	return ok
+	h.lot = kept
 }

@@ -10,7 +10,7 @@ import (
 // play is what a simulation of many customers uses again for each of them. The nil
 // play is that of everybody else: nothing is used again.
 type play struct {
-	bare  bool            // nobody reads the arguments of effects
+	bare  bool            // nobody reads keys and arguments of effects, so they have none
 	texts strings.Builder // keys are parts of its text
 	data  []profile.Values
 	used  int // of data

@@ -145,7 +145,6 @@ func NewSimulator(cfg Simulation) (*Simulator, error) {
 // schedules too, some 200 bytes each.
 func (s *Simulator) Run(ctx context.Context, history iter.Seq2[Input, error]) (Simulated, error) {
 	var h heard
-	others := map[profile.ID]struct{}{} // of whom nothing is heard
 	inputs := 0
 	for x, err := range history {
 		if err != nil {
@@ -154,29 +153,29 @@ func (s *Simulator) Run(ctx context.Context, history iter.Seq2[Input, error]) (S
 		inputs++
 		r := s.routeOf(listen{x.Kind, x.Name})
 		if r == nil && len(x.Consents) == 0 {
-			others[x.Customer] = struct{}{}
+			h.customer(x.Customer)
 			continue
 		}
-		h.add(&x, r)
+		if err := h.add(&x, r); err != nil {
+			return Simulated{}, err
+		}
 	}
 	if err := s.ticks(ctx, &h); err != nil {
 		return Simulated{}, err
 	}
 	h.sort()
 	w := &Walk{s: s, play: &play{bare: s.cfg.Answer == nil}, tally: newTally(s)}
-	for len(h.index) > 0 {
+	for id, lot := h.next(); len(lot) > 0; id, lot = h.next() {
 		if err := ctx.Err(); err != nil {
 			return Simulated{}, err
 		}
-		id := h.index[0].customer
-		delete(others, id)
-		w.tally.lot = h.next()
+		w.tally.lot = lot
 		if err := s.live(ctx, w, id); err != nil {
 			return Simulated{}, err
 		}
 	}
 	out := w.tally.outcome()
-	out.Inputs, out.Customers = inputs, w.tally.customers+len(others)
+	out.Inputs, out.Customers = inputs, len(h.customers)
 	return out, nil
 }
 
@@ -199,7 +198,9 @@ func (s *Simulator) ticks(ctx context.Context, h *heard) error {
 						return fmt.Errorf("journey: members of %q: %w", sch.Audience, err)
 					}
 					x := d.tick(sch, id, at)
-					h.add(&x, s.routeOf(listen{x.Kind, x.Name}))
+					if err := h.add(&x, s.routeOf(listen{x.Kind, x.Name})); err != nil {
+						return err
+					}
 				}
 			}
 		}

@@ -55,11 +55,10 @@ type SimulatedJourney struct {
 
 // tally counts while customers are simulated.
 type tally struct {
-	s         *Simulator
-	lot       []happening // the history of the customer at hand
-	customers int
-	journeys  []figures            // as Simulator.journeys
-	messages  [][]SimulatedMessage // in blocks
+	s        *Simulator
+	lot      []*happening         // the history of the customer at hand
+	journeys []figures            // as Simulator.journeys
+	messages [][]SimulatedMessage // in blocks
 }
 
 // figures are those of a journey; what is counted by name is few and counted in lists.
@@ -138,7 +137,7 @@ func (t *tally) follows(ctx context.Context, w *Walk, owner int) (time.Time, err
 	d, now := w.definition(owner), w.now.UnixMicro()
 	until := w.now.Add(t.s.cfg.Window).UnixMicro()
 	for i := range t.lot {
-		p := &t.lot[i]
+		p := t.lot[i]
 		if p.time <= now || p.time > until {
 			continue
 		}
@@ -169,7 +168,6 @@ func (t *tally) follows(ctx context.Context, w *Walk, owner int) (time.Time, err
 
 // customer counts how the instances of a customer ended.
 func (t *tally) customer(w *Walk) {
-	t.customers++
 	for i := range w.instances {
 		in := &w.instances[i]
 		j := &t.journeys[w.of[i]]

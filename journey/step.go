@@ -59,6 +59,16 @@ func (d *Definition) step(in *Instance, x *Input, now time.Time, buf []Effect, m
 // ample is step for all that is not plain.
 func (d *Definition) ample(in *Instance, x *Input, now time.Time, buf []Effect, moves *[]Move) ([]Effect, error) {
 	kept := *in
+	out, err := d.drive(in, x, now, buf, moves)
+	if err != nil || in.Seq == kept.Seq {
+		*in = kept
+	}
+	return out, err
+}
+
+// drive is step for who begins anew where it fails: the instance is then in disorder.
+// Where nothing happens its waits may count as tried.
+func (d *Definition) drive(in *Instance, x *Input, now time.Time, buf []Effect, moves *[]Move) ([]Effect, error) {
 	r := run{d: d, now: now, out: buf, moves: moves}
 	var err error
 	if in.Status == 0 {
@@ -67,11 +77,7 @@ func (d *Definition) ample(in *Instance, x *Input, now time.Time, buf []Effect, 
 		err = r.input(in, x)
 	}
 	if err != nil {
-		*in = kept
 		return buf, err
-	}
-	if in.Seq == kept.Seq {
-		*in = kept
 	}
 	return r.out, nil
 }
@@ -232,7 +238,7 @@ func (r *run) input(in *Instance, x *Input) error {
 		return err
 	}
 	if due := r.due(in, x, s); changed || !due.Equal(in.Due) {
-		r.rearm(in, x, s)
+		r.rearm(in, x, s, due)
 		in.Seq++
 	}
 	return nil
@@ -376,15 +382,15 @@ func (in *Instance) untried(due time.Time, i int) bool {
 
 // rearm is arm for a state that goes on: what has come to be over in the past, as a
 // date that is learned of late, is due now.
-func (r *run) rearm(in *Instance, x *Input, s *state) {
-	if r.arm(in, x, s); !in.Due.IsZero() {
+func (r *run) rearm(in *Instance, x *Input, s *state, due time.Time) {
+	if r.arm(in, x, s, due); !in.Due.IsZero() {
 		in.Due = later(in.Due, micro(r.now))
 	}
 }
 
 // arm sets when the state wants attention next.
-func (r *run) arm(in *Instance, x *Input, s *state) {
-	in.Due, in.Zone = r.due(in, x, s), ""
+func (r *run) arm(in *Instance, x *Input, s *state, due time.Time) {
+	in.Due, in.Zone = due, ""
 	if s.zoned {
 		in.Zone = r.zone(in, x).String()
 	}
@@ -413,7 +419,8 @@ func (r *run) take(in *Instance, x *Input, e *edge) error {
 		if err := r.act(in, x, e.do, from); err != nil {
 			return err
 		}
-		r.rearm(in, x, &r.d.states[e.from])
+		s := &r.d.states[e.from]
+		r.rearm(in, x, s, r.due(in, x, s))
 		return nil
 	}
 	r.note(e, from, r.d.states[e.to].spec.Name)
@@ -444,7 +451,7 @@ func (r *run) enter(in *Instance, x *Input, i int) error {
 			return err
 		}
 		if e == nil {
-			r.arm(in, x, s)
+			r.arm(in, x, s, r.due(in, x, s))
 			return nil
 		}
 		if e.to < 0 {
@@ -567,8 +574,10 @@ func (r *run) act(in *Instance, x *Input, list []action, state string) error {
 func (r *run) emit(in *Instance, x *Input) *Effect {
 	r.out = append(r.out, Effect{})
 	e := &r.out[len(r.out)-1]
-	var b [64]byte
-	e.Key = x.play.text(appendEffectKey(b[:0], in, r.made))
+	if !x.play.isBare() {
+		var b [64]byte
+		e.Key = x.play.text(appendEffectKey(b[:0], in, r.made))
+	}
 	r.made++
 	e.Customer, e.Instance, e.Journey, e.Seq, e.Brand = in.Customer, in.ID, in.Journey, in.Seq, in.Brand
 	e.At, e.Priority, e.Mode = r.now, r.d.spec.Priority, in.Mode
@@ -620,9 +629,10 @@ func (r *run) over(in *Instance, x *Input, w *wait) (at time.Time, ok bool) {
 	case waitDeadline:
 		return in.StartedAt.Add(w.d), true
 	case waitLocal:
-		at = localtime.Next(in.EnteredAt, w.minute, r.zone(in, x))
-		for w.days != 0 && w.days&(1<<localtime.DateOf(at, r.zone(in, x)).Weekday()) == 0 {
-			at = localtime.Next(at, w.minute, r.zone(in, x))
+		zone := r.zone(in, x)
+		at = localtime.Next(in.EnteredAt, w.minute, zone)
+		for w.days != 0 && w.days&(1<<at.In(zone).Weekday()) == 0 {
+			at = localtime.Next(at, w.minute, zone)
 		}
 		return at.UTC(), true
 	case waitDate:

@@ -318,7 +318,7 @@ func (e *Engine) migrated(ctx context.Context, d *Definition, in Instance, m Mig
 		next.Outcome = name
 		r.close(&next, &x)
 	} else {
-		r.arm(&next, &x, s)
+		r.arm(&next, &x, s, r.due(&next, &x, s))
 	}
 	return next, r.out, "", nil
 }

@@ -154,10 +154,15 @@ func (w *Walk) earliest() (instance, effect int, at time.Time) {
 }
 
 func before(a, b *Effect) bool {
-	if a.Priority != b.Priority {
+	switch {
+	case a.Priority != b.Priority:
 		return a.Priority > b.Priority
+	case a.Key != "":
+		return a.Key < b.Key
+	case a.Instance != b.Instance: // without keys, see play
+		return a.Instance < b.Instance
 	}
-	return a.Key < b.Key
+	return a.Seq < b.Seq // and those of one step lie in their order
 }
 
 // Advance lives up to a time: everything due happens at its own time.
@@ -289,7 +294,7 @@ func (w *Walk) admit(ctx context.Context, j int, x *Input, now time.Time, parent
 	var effects []Effect
 	if err == nil {
 		w.moves = w.moves[:0]
-		effects, err = d.step(in, x, now, w.effects[:0], w.wanted())
+		effects, err = w.take(d, in, x, now)
 	}
 	if err != nil || in.Status == 0 {
 		w.instances, w.of = w.instances[:i], w.of[:i]
@@ -325,6 +330,9 @@ func (w *Walk) stop(i int, now time.Time) {
 		w.log(r)
 	}
 	if f, ok := farewell(in, now); ok {
+		if w.play.isBare() {
+			f.Key = ""
+		}
 		w.outbox = append(w.outbox, EffectRow{Effect: f, State: Pending, Wake: now})
 	}
 	w.shut(i)
@@ -370,11 +378,28 @@ func (w *Walk) step(ctx context.Context, i int, x *Input, at time.Time) error {
 	w.moves = w.moves[:0]
 	in := &w.instances[i]
 	seq := in.Seq
-	effects, err := d.step(in, x, at, w.effects[:0], w.wanted())
+	effects, err := w.take(d, in, x, at)
 	if err != nil || in.Seq == seq {
 		return err
 	}
 	return w.after(ctx, d, i, x, at, effects)
+}
+
+// take is a step of an instance. In a simulation, which ends where one fails, it goes
+// without the copy that would be the way back.
+func (w *Walk) take(d *Definition, in *Instance, x *Input, at time.Time) ([]Effect, error) {
+	if w.play == nil {
+		return d.step(in, x, at, w.effects[:0], w.wanted())
+	}
+	if d.plain(in, x, at, nil) {
+		return w.effects[:0], nil
+	}
+	seq, fired, firedAt := in.Seq, in.Fired, in.FiredAt
+	effects, err := d.drive(in, x, at, w.effects[:0], nil)
+	if in.Seq == seq {
+		in.Fired, in.FiredAt = fired, firedAt
+	}
+	return effects, err
 }
 
 func (w *Walk) definition(i int) *Definition { return w.s.journeys[w.of[i]] }
@@ -441,7 +466,7 @@ func (w *Walk) carry(ctx context.Context, i int) error {
 	er, now := &w.outbox[i], w.now
 	switch er.Effect.Kind {
 	case StartEffect, ReturnEffect:
-		return w.relay(ctx, er.Effect)
+		return w.relay(ctx, i)
 	case MessageEffect:
 		if er.State == Uncertain {
 			break
@@ -478,9 +503,10 @@ func (w *Walk) carry(ctx context.Context, i int) error {
 	return w.settle(ctx, i, a)
 }
 
-// relay carries an effect from one journey to another.
-func (w *Walk) relay(ctx context.Context, f Effect) error {
-	a := Confirm("")
+// relay carries the i-th effect from one journey to another. What follows at once is
+// put behind it.
+func (w *Walk) relay(ctx context.Context, i int) error {
+	a, f := Confirm(""), w.outbox[i].Effect
 	if f.Kind == StartEffect {
 		n := len(w.instances)
 		x := childInput(&f, w.now)
@@ -495,10 +521,6 @@ func (w *Walk) relay(ctx context.Context, f Effect) error {
 		if err := w.ingest(ctx, &x, w.s.routeOf(listen{x.Kind, x.Name}), ""); err != nil {
 			return err
 		}
-	}
-	i := 0
-	for w.outbox[i].Effect.Key != f.Key {
-		i++
 	}
 	return w.settle(ctx, i, a)
 }

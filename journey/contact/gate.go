@@ -61,7 +61,7 @@ func (g *Gate) Decide(row Row, m Message, f Facts, now time.Time) (Decision, Row
 	d := g.decide(&row, &m, &f, now)
 	if d.Sends() {
 		row.Sent = append(make([]Sent, 0, len(row.Sent)+1), row.Sent...)
-		if g.policy.Channels[d.Channel].NeedsCredit {
+		if g.channel(d.Channel).NeedsCredit {
 			row.Credits = slices.Clone(row.Credits)
 		}
 		g.reserve(&row, &m, d.Channel, now)
@@ -98,8 +98,8 @@ func (g *Gate) decide(row *Row, m *Message, f *Facts, now time.Time) Decision {
 		}
 	}
 	for _, channel := range m.Channels {
-		c := g.policy.Channels[channel]
-		if refusal, ok := g.permits(row, m, f, &c, exempt, channel, now); !ok {
+		c := g.channel(channel)
+		if refusal, ok := g.permits(row, m, f, c, exempt, channel, now); !ok {
 			refused(refusal)
 			continue
 		}
@@ -318,14 +318,18 @@ func (g *Gate) reserve(row *Row, m *Message, channel string, now time.Time) {
 		Key: m.Key, At: now, Held: true, Channel: channel,
 		Category: m.Category, Purpose: m.Purpose, Brand: m.Brand, Uncounted: g.exempt(m.Purpose).Caps,
 	}
-	c := g.policy.Channels[channel]
+	c := g.channel(channel)
 	if c.NeedsCredit && (c.ReplyWindow == 0 || !row.windowOpen(channel, m.Brand, c.ReplyWindow, now)) {
 		if i := row.credit(m, channel, now); i >= 0 {
 			row.Credits[i].Used++
 			s.Credit = row.Credits[i].ID
 		}
 	}
-	row.Sent = slices.DeleteFunc(row.Sent, func(old Sent) bool { return !old.Held && now.Sub(old.At) > g.horizon })
+	for i := len(row.Sent) - 1; i >= 0; i-- {
+		if old := &row.Sent[i]; !old.Held && now.Sub(old.At) > g.horizon {
+			row.Sent = slices.Delete(row.Sent, i, i+1)
+		}
+	}
 	i := len(row.Sent)
 	for i > 0 && row.Sent[i-1].At.After(now) { // the clock of another worker may be ahead
 		i--

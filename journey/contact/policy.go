@@ -128,9 +128,29 @@ type Gate struct {
 	quiet     []quiet
 	blackouts []blackout
 	caps      []limit
+	channels  []namedChannel
 	maxDefer  time.Duration
 	horizon   time.Duration // how long a sent message matters to some cap
 }
+
+// namedChannel is a channel of the policy: there are few, so that they are looked
+// through one by one.
+type namedChannel struct {
+	name string
+	Channel
+}
+
+// channel is what the policy says of a channel, nothing if it is not listed.
+func (g *Gate) channel(name string) *Channel {
+	for i := range g.channels {
+		if c := &g.channels[i]; c.name == name {
+			return &c.Channel
+		}
+	}
+	return &unlisted
+}
+
+var unlisted Channel
 
 type quiet struct {
 	from, to int
@@ -215,6 +235,7 @@ func New(p Policy) (*Gate, error) {
 		if name == "" || c.Cost < 0 || c.ReplyWindow < 0 {
 			return refuse(fmt.Sprintf("Channels[%q]", name), "empty name, negative cost or negative window")
 		}
+		g.channels = append(g.channels, namedChannel{name, c})
 	}
 	return g, nil
 }
