@@ -219,6 +219,9 @@ func (r Response) validateKeys() error {
 	if err := checkName(r.ID); err != nil {
 		return fmt.Errorf("%w: response: ID: %w", ErrInvalid, err)
 	}
+	if err := checkText(r.Invitation); err != nil {
+		return fmt.Errorf("%w: response: invitation: %w", ErrInvalid, err)
+	}
 	if r.Time.IsZero() {
 		return fmt.Errorf("%w: response: no time", ErrInvalid)
 	}

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cxkit/cxkit/profile"
 )
@@ -40,6 +42,7 @@ func (k InputKind) String() string {
 }
 
 // Input is one thing that happened to a customer. Its content is fixed by its ID.
+// Its texts are UTF-8 without NUL.
 type Input struct {
 	// ID is unique among all inputs; the same ID with the same content is a
 	// duplicate, with other content a conflict.
@@ -169,10 +172,35 @@ func (x *Input) check() error {
 	if err := x.Customer.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInput, err)
 	}
+	if !x.storable() {
+		return fmt.Errorf("%w: text is UTF-8 without NUL", ErrInput)
+	}
 	x.Time = x.Time.Truncate(time.Microsecond)
 	x.Received = x.Received.Truncate(time.Microsecond)
 	return nil
 }
+
+// storable reports whether every text is one that any [Store] can hold.
+func (x *Input) storable() bool {
+	ok := storable(x.ID) && storable(x.Name) && storable(x.Brand) && storable(x.Instance)
+	for name, v := range x.Props {
+		text, _ := v.Text()
+		ok = ok && storable(name) && storable(text)
+		if v.Kind() == profile.TagSet {
+			for _, tag := range v.Tags() {
+				ok = ok && storable(tag)
+			}
+		}
+	}
+	for _, c := range x.Consents {
+		for _, s := range [...]string{c.Purpose, c.Channel, c.Address.Kind, c.Address.Value, c.Brand, c.Guardian, c.Policy, c.Proof} {
+			ok = ok && storable(s)
+		}
+	}
+	return ok
+}
+
+func storable(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
 
 // digest is the hash of the content that the ID fixes.
 func (x *Input) digest() (string, error) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -19,8 +20,7 @@ import (
 type History interface {
 	// Get gives the golden traits of a customer, and the present ID where a
 	// former one is asked for. The error matches profile.ErrNotFound or
-	// profile.ErrGone for one who is not there. One who is Restricted is in no
-	// segment until processing may go on.
+	// profile.ErrGone for one who is not there.
 	Get(ctx context.Context, id profile.ID) (profile.Profile, error)
 	// Timeline yields the customer's events; errors as for Get.
 	Timeline(ctx context.Context, id profile.ID) iter.Seq2[profile.Event, error]
@@ -36,7 +36,7 @@ func absent(err error) bool {
 }
 
 // load reads all that is known of a customer; ok is false for one who is not
-// there, lives on under another ID, or is restricted.
+// there or lives on under another ID.
 func load(ctx context.Context, h History, id profile.ID) (r Record, ok bool, err error) {
 	p, err := h.Get(ctx, id)
 	switch {
@@ -44,7 +44,7 @@ func load(ctx context.Context, h History, id profile.ID) (r Record, ok bool, err
 		return r, false, nil
 	case err != nil:
 		return r, false, fmt.Errorf("segment: read traits: %w", err)
-	case p.ID != id, p.Restricted:
+	case p.ID != id:
 		return r, false, nil
 	}
 	r = Record{ID: id, Traits: make(profile.Values, len(p.Traits))}
@@ -132,14 +132,16 @@ func checkEvent(e *profile.Event) error {
 	if e.ID == "" || e.Time.IsZero() || e.Time.Year() < 1 || e.Time.Year() > 9999 {
 		return fmt.Errorf("%w: it needs an ID and a time within the years 1 to 9999", ErrEvent)
 	}
-	valid := utf8.ValidString(e.ID) && utf8.ValidString(e.Name) && utf8.ValidString(e.Source) && utf8.ValidString(e.Brand)
+	// What a Store cannot hold would stop the engine that meets it.
+	storable := func(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+	valid := storable(e.ID) && storable(e.Name) && storable(e.Source) && storable(e.Brand)
 	for _, values := range []profile.Values{e.Traits, e.Properties} {
 		for name, v := range values {
-			valid = valid && utf8.ValidString(name) && utf8.ValidString(v.String())
+			valid = valid && storable(name) && storable(v.String())
 		}
 	}
 	if !valid {
-		return fmt.Errorf("%w: text is UTF-8", ErrEvent)
+		return fmt.Errorf("%w: text is UTF-8 without NUL", ErrEvent)
 	}
 	if e.Order != nil {
 		if err := e.Order.Identified(e.ID, e.Time).Validate(); err != nil {

@@ -120,7 +120,7 @@ func (m *MemoryStore) Inputs(ctx context.Context, after uint64, limit int) ([]In
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	i, _ := slices.BinarySearchFunc(m.inputs, after+1, func(in Input, p uint64) int { return cmp.Compare(in.Position, p) })
-	return slices.Clone(m.inputs[i:min(len(m.inputs), i+limit)]), nil
+	return slices.Clone(m.inputs[i:][:min(len(m.inputs)-i, max(limit, 0))]), nil
 }
 
 // Transitions implements [Store].

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -114,7 +115,7 @@ func (s *Store) Page(ctx context.Context, q journey.Query) (journey.Page, error)
 	default:
 		args = append(args, q.After)
 	}
-	limit := max(q.Limit, 1)
+	limit := min(max(q.Limit, 1), math.MaxInt32)
 	args = append(args, int64(limit)+1) // one more tells whether there is another page
 
 	var p journey.Page
