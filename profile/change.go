@@ -20,14 +20,13 @@ const (
 	Retracted                          // evidence was removed with its events
 	Merged                             // Other ended and lives on in Profile
 	Split                              // Other came out of Profile
-	Restricted                         // processing was stopped
+	Restricted                         // processing was stopped or resumed
 	Erased                             // the person was erased
-	Resumed                            // processing may go on
 )
 
 var changeKindNames = [...]string{
 	"unknown", "created", "observed", "trait", "consent", "linked", "unlinked",
-	"retracted", "merged", "split", "restricted", "erased", "resumed",
+	"retracted", "merged", "split", "restricted", "erased",
 }
 
 func (k ChangeKind) String() string {

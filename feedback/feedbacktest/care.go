@@ -32,6 +32,10 @@ func TestCareStore(t *testing.T, open func(testing.TB) care.Store) {
 		{"one loaner goes to one of many cases", testLoanerRace},
 		{"notices arrive though the listener fails", testNotices},
 		{"an erasure leaves nothing of the person", testCaseErasure},
+		{"a time in any zone is the same instant, to the microsecond", testCaseZones},
+		{"pages may be huge", testCaseHugePages},
+		{"a loop may write and stop early", testCaseIteration},
+		{"text that a store cannot hold is refused before it", testCaseBadTexts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

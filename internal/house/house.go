@@ -296,10 +296,10 @@ func (c *checker) arrow(f source, to string) string {
 	case to == f.dir:
 		return "" // an external test package
 	case there == "internal":
-		if to == "internal/sqlkit" && isSQL(f.dir) {
+		if to == "internal/sqlkit" && isSQL(f.dir) || to == "internal/badtext" && isTestKit(f.dir) {
 			return ""
 		}
-		return "of internal/ only internal/sqlkit is imported, by *sql packages"
+		return "of internal/ only internal/sqlkit is imported, by *sql packages, and internal/badtext, by *test packages"
 	case !f.test && isTestKit(to) && !isTestKit(f.dir):
 		return "only tests and *test packages import *test packages"
 	case !f.test && isSQL(to):

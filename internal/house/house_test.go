@@ -114,6 +114,7 @@ func TestEachOffenderIsNamed(t *testing.T) {
 		"a test package in the library":           {"loyalty/x.go", importing(cx + "/loyalty/loyaltytest"), cx + "/loyalty/loyaltytest"},
 		"a store in the library":                  {"loyalty/x.go", importing(cx + "/loyalty/loyaltysql"), cx + "/loyalty/loyaltysql"},
 		"sqlkit outside stores":                   {"loyalty/x.go", importing(cx + "/internal/sqlkit"), cx + "/internal/sqlkit"},
+		"a suite's helper outside suites":         {"loyalty/x.go", importing(cx + "/internal/badtext"), cx + "/internal/badtext"},
 		"the house in internal":                   {"internal/sqlkit/x.go", importing(cx + "/loyalty"), cx + "/loyalty"},
 		"an example in the library":               {"loyalty/x.go", importing(cx + "/examples/retail"), cx + "/examples/retail"},
 		"a nested module of internal in a test":   {"loyalty/x_test.go", importing(cx + "/internal/sqltest/kit"), cx + "/internal/sqltest/kit"},

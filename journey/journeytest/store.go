@@ -52,6 +52,10 @@ var storeCases = []storeCase{
 	{"of concurrent writers one wins", storeConcurrentWrites},
 	{"of concurrent claims one gets the row", storeConcurrentClaims},
 	{"a canceled context leaves nothing half-done", storeCanceled},
+	{"a time in any zone is the same instant", storeZones},
+	{"pages may be huge", storeHugePages},
+	{"a loop may write and stop early", storeLoops},
+	{"text that a store cannot hold is refused before it", storeBadTexts},
 }
 
 // day0 is the time of the suite, at an odd microsecond.

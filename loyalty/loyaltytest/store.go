@@ -42,6 +42,9 @@ func TestStore(t *testing.T, open func(testing.TB) loyalty.Store) {
 		{"a canceled context leaves nothing", testCanceled},
 		{"the store keeps nothing of what it is given", testOwnership},
 		{"writing inside a loop over pages is allowed", testWriteInLoop},
+		{"a time in any zone is the same instant, to the microsecond", testZones},
+		{"pages may be huge", testHugePages},
+		{"text that a store cannot hold is refused before it", testBadTexts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

@@ -45,6 +45,11 @@ func TestStore(t *testing.T, open func(testing.TB) profile.Store) {
 		{"a release joins a profile and says all of it", retention(146)},
 		{"several directories share the Store", shared},
 		{"other rules over the Store are other rules in memory", reconfigured},
+		{"any text comes back as it was written", texts},
+		{"a time in any zone is the same instant, to the microsecond", zones},
+		{"pages may be huge", hugePages},
+		{"a loop may write and stop early", loops},
+		{"text that a store cannot hold is refused before it", badTexts},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

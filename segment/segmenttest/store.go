@@ -25,6 +25,10 @@ func TestStore(t *testing.T, open func(testing.TB) segment.Store) {
 	t.Run("purge", func(t *testing.T) { testPurge(t, open(t)) })
 	t.Run("two writers", func(t *testing.T) { testTwoWriters(t, open(t)) })
 	t.Run("an engine whose feed is purged", func(t *testing.T) { testPurgedEngine(t, open) })
+	t.Run("any text, any zone", func(t *testing.T) { testTexts(t, open(t)) })
+	t.Run("huge pages", func(t *testing.T) { testHugePages(t, open(t)) })
+	t.Run("writes inside a loop, early end", func(t *testing.T) { testLoops(t, open(t)) })
+	t.Run("texts that no store can hold", func(t *testing.T) { testBadTexts(t, open(t)) })
 	t.Run("crash at every commit", func(t *testing.T) { testCrashes(t, open) })
 }
 
