@@ -208,7 +208,7 @@ func (s *state) node(c *Counts) node {
 	for _, line := range actWords(s.leave) {
 		n.lines = append(n.lines, "on leaving: "+line)
 	}
-	if s.spec.Metric != "" {
+	if s.spec.Metric != "" && (c == nil || c.States[s.spec.Name].Score.Answers == 0) {
 		n.lines = append(n.lines, "measured by "+plain(s.spec.Metric))
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func (s Score) String() string {
 	if s.Answers == 0 {
 		return "no answers"
 	}
-	number := func(v float64) string { return fmt.Sprint(math.Round(10*v) / 10) }
+	number := func(v float64) string { return strings.Replace(fmt.Sprint(math.Round(10*v)/10), "-", "−", 1) }
 	text := number(s.Value)
 	if s.Low != 0 || s.High != 0 {
 		text += fmt.Sprintf(" (%s to %s)", number(s.Low), number(s.High))

@@ -61,8 +61,8 @@ func TestStateFigures(t *testing.T) {
 	})
 	require.Equal(t, "30.6 (2.9 to 53.5), 36 answers", c.States["ask"].Score.String())
 	require.Equal(t, "no answers", c.States["thank"].Score.String())
-	require.Equal(t, "-4, 1 answer", journey.Score{Value: -4, Answers: 1}.String())
+	require.Equal(t, "−4, 1 answer", journey.Score{Value: -4, Answers: 1}.String())
 	require.Contains(t, journey.Diagram{Of: d.Definition("fitting"), Counts: &c}.Mermaid(),
-		"measured by fit<br/>1 here now<br/>typical stay 2\u00a0h<br/>fit: 30.6 (2.9 to 53.5), 36 answers")
+		"1 here now<br/>typical stay 2\u00a0h<br/>fit: 30.6 (2.9 to 53.5), 36 answers")
 	require.Contains(t, d.Definition("fitting").Mermaid(), "measured by fit")
 }

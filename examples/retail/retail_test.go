@@ -38,6 +38,7 @@ func TestSameSeedSameReport(t *testing.T) {
 		require.NoError(t, err)
 		runs[i] = strings.Split(text(t, r), "\n")
 	}
+	require.Contains(t, strings.Join(runs[0], "\n"), "nps.purchase, on its way", "what customers say is told for each state of the delivery")
 	require.Len(t, runs[1], len(runs[0]))
 	for i, line := range runs[0] {
 		require.Equal(t, line, runs[1][i], "line %d", i+1)

@@ -183,10 +183,20 @@ func (l *loop) aboutJourneys(ctx context.Context, _ period) (report.Section, err
 		if c.Started == 0 {
 			continue
 		}
+		said, err := l.saidOf(ctx, name, d.States())
+		if err != nil {
+			return s, err
+		}
+		c.Measure(d, said)
 		j := report.Journey{Title: d.Title(), DOT: journey.Diagram{Of: d, Counts: &c}.DOT()}
 		j.Figures = append(j.Figures, report.Figure{Name: "started", Value: report.Count(c.Started)})
 		for _, end := range slices.Sorted(maps.Keys(c.Ends)) {
 			j.Figures = append(j.Figures, report.Figure{Name: end, Value: report.Count(c.Ends[end]), Note: report.Percent(int64(c.Ends[end]), int64(c.Started))})
+		}
+		for _, state := range d.States() {
+			if f := c.States[state]; f.Score.Answers > 0 {
+				j.Figures = append(j.Figures, report.Figure{Name: f.Metric + ", " + state, Value: f.Score.String()})
+			}
 		}
 		s.Blocks = append(s.Blocks, j)
 		if name == "abandoned-cart" {
@@ -205,6 +215,33 @@ func (l *loop) aboutJourneys(ctx context.Context, _ period) (report.Section, err
 		}
 	}
 	return s, nil
+}
+
+// saidOf gives the scores of the answers that name a state of the journey, by the
+// survey that the state says it is measured by.
+func (l *loop) saidOf(ctx context.Context, name string, states []string) (func(metric, state string) (journey.Score, bool), error) {
+	tallies := map[string]map[string]*score.Tally{}
+	for _, metric := range []string{shop.PurchaseNPS} {
+		survey, _ := l.surveys.Survey(metric)
+		by, err := score.Collect(l.surveys.Responses(ctx, feedback.Query{Survey: metric}), survey, "", func(r feedback.Response) string {
+			if r.Occasion.Journey != name || !slices.Contains(states, r.Occasion.Step) {
+				return ""
+			}
+			return r.Occasion.Step
+		})
+		if err != nil {
+			return nil, err
+		}
+		tallies[metric] = by
+	}
+	return func(metric, state string) (journey.Score, bool) {
+		t := tallies[metric][state]
+		if t == nil {
+			return journey.Score{}, false
+		}
+		x := t.Score(score.Options{MinSample: -1})
+		return journey.Score{Value: x.Value, Low: x.Interval.Low, High: x.Interval.High, Answers: int(x.N)}, true
+	}, nil
 }
 
 // cartFunnel follows the carts from filled to paid.

@@ -9,6 +9,7 @@ import (
 	"github.com/cxkit/cxkit/examples/retail/feed"
 	"github.com/cxkit/cxkit/examples/retail/shop"
 	"github.com/cxkit/cxkit/feedback"
+	"github.com/cxkit/cxkit/journey"
 	"github.com/cxkit/cxkit/profile"
 	"github.com/cxkit/cxkit/profile/commerce"
 )
@@ -23,6 +24,10 @@ func (l *loop) invite(ctx context.Context, e profile.Event, id profile.ID, surve
 	about := feedback.Occasion{Touchpoint: e.Name, Outlet: outlet, Channel: e.Source, At: e.Time}
 	if e.Order != nil {
 		about.Order = e.Order.Order
+	}
+	var err error
+	if about.Journey, about.Step, err = l.station(ctx, e, id); err != nil {
+		return err
 	}
 	inv, err := l.surveys.Invite(ctx, feedback.Request{
 		ID: survey + "/" + e.ID, Survey: survey, Customer: id, Time: l.now, Mode: e.Mode, Occasion: about,
@@ -46,6 +51,25 @@ func (l *loop) invite(ctx context.Context, e profile.Event, id profile.ID, surve
 		}})
 	}
 	return nil
+}
+
+// station is the state of the delivery journey in which the order of the event is,
+// or was when it arrived, so that answers tell how each state is lived through.
+func (l *loop) station(ctx context.Context, e profile.Event, id profile.ID) (name, state string, err error) {
+	order, _ := e.Properties["order_id"].Text()
+	if e.Name != feed.OrderReceived || order == "" {
+		return "", "", nil
+	}
+	const delivery = "late-delivery"
+	for row, err := range l.journeys.Instances(ctx, journey.Filter{Customer: id, Journey: delivery}) {
+		if err != nil {
+			return "", "", err
+		}
+		if row.Instance.Key == order {
+			name, state = delivery, row.Instance.State
+		}
+	}
+	return name, state, nil
 }
 
 // answered records an answer to an invitation.

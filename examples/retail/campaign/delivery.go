@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/cxkit/cxkit/examples/retail/feed"
+	"github.com/cxkit/cxkit/examples/retail/shop"
 	"github.com/cxkit/cxkit/journey"
 )
 
@@ -17,9 +18,9 @@ func LateDelivery() *journey.Builder {
 	b.Exit("canceled").On(journey.Event(feed.OrderClosed))
 	b.Exit("sent back").On(journey.Event(feed.OrderReturned))
 	// Nobody gets here without a promised day.
-	b.State("on its way").Title("On its way").Patient().
+	b.State("on its way").Title("On its way").Metric(shop.PurchaseNPS).Patient().
 		OnDate(journey.Data("promised_by"), journey.Shift{}).To("late")
-	b.State("late").Title("Late: customer told").
+	b.State("late").Title("Late: customer told").Metric(shop.PurchaseNPS).
 		Send(journey.Message{
 			Template: "late", Purpose: "service", Category: "late",
 			Channels: []string{"wechat", "sms", "email"},
@@ -27,7 +28,7 @@ func LateDelivery() *journey.Builder {
 			Within:   48 * time.Hour,
 		}).
 		After(5 * 24 * time.Hour).To("lost")
-	b.State("lost").Title("Case opened").
+	b.State("lost").Title("Case opened").Metric(shop.PurchaseNPS).
 		Do(journey.OpenCase("complaint", journey.Args{"order_id": journey.Data("order_id"), "topic": journey.Text("late")})).
 		After(30 * 24 * time.Hour).End("written off")
 	return b
