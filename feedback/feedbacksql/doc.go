@@ -20,10 +20,24 @@
 //
 // # Tables
 //
-// feedback_invitation, feedback_response, feedback_contact, care_case, care_loan
-// and care_product. Each has the columns to select and group by, the whole record
-// as JSON, and its version. Times are TIMESTAMPTZ, on SQLite texts in UTC that order
-// as times do. The schema is plain SQL in [Files].
+// Each has the columns to select and group by, the whole record as JSON, and its
+// version:
+//
+//	feedback_invitation  id, survey, customer, invited_at, mode, program, brand, state, touchpoint,
+//	                     order_number, outlet, product, channel, sent_at, expires_at, answered_at, response,
+//	                     deadline_at, record, row_version
+//	feedback_response    id, survey, customer, answered_at, mode, program, brand, invitation, touchpoint,
+//	                     order_number, outlet, product, channel, recorded_at, record, row_version
+//	feedback_contact     id, record, row_version
+//	care_case            id, kind, customer, opened_at, mode, brand, priority, topic, product, outlet, pick_up,
+//	                     state, phase, assignee, loaner, warranty_until, next_due, recorded_at, record,
+//	                     row_version
+//	care_loan            id, service_case, record, row_version
+//	care_product         id, customer, sku, bought_at, warranty_until, record, row_version
+//
+// Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times do. The schema
+// is plain SQL in [Files].
+// Names may have a prefix, or lie in a schema of their own: see [Prefix].
 //
 // Ratings of a month by outlet, on PostgreSQL:
 //

@@ -20,12 +20,31 @@
 //
 // # Tables
 //
-// journey_instance (who is where), journey_effect (the outbox), journey_history
-// (what happened, append-only), journey_contact (permissions, credits, messages
-// sent), journey_entry and journey_input (what happens once), journey_definition.
-// On SQLite journey_claim holds what workers have taken; on PostgreSQL that is in the
-// row itself. Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times
+// Who is where, the outbox, what happened (append-only), permissions and messages
+// sent, and what happens once:
+//
+//	journey_instance    id, journey, version, customer, key, run, brand, parent, status, state, outcome,
+//	                    success, mode, started_at, entered_at, ended_at, due_at, fired_at, fired, burst_at,
+//	                    burst, seq, need_until, pending, zone, data, row_version, wake_at, token, attempts,
+//	                    error, dead
+//	journey_effect      key, kind, name, customer, instance, journey, state, seq, brand, purpose, category,
+//	                    channels, args, missing, planned_at, not_after, priority, mode, status, doubtful, told,
+//	                    refused, verdict, channel, reason, decision_detail, deferred_until, deferred_offset,
+//	                    cost, passed, detail, row_version, wake_at, token, attempts
+//	journey_history     n, instance, journey, customer, happened_at, kind, mode, version, edge, from_state,
+//	                    to_state, input, cause, detail, effect, effect_kind, name, args, status, verdict,
+//	                    channel, reason, decision_detail, deferred_until, deferred_offset, cost, passed
+//	journey_contact     customer, zone, restricted, consents, credits, replies, follows, sent, former, arms,
+//	                    row_version
+//	journey_entry       customer, journey, key, run, entered_at, row_version
+//	journey_input       id, digest, customer, happened_at, instances
+//	journey_definition  journey, version, is_current, deployed_at, definition, row_version
+//
+// On SQLite journey_claim holds what workers have taken, which on PostgreSQL is in the
+// row itself, and journey_history_owner who has lines in the history of an instance
+// that is another's. Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times
 // do; flags are 0 or 1; lists and values are JSON. The schema is plain SQL in [Files].
+// Names may have a prefix, or lie in a schema of their own: see [Prefix].
 //
 // Where everybody stands in a journey:
 //
@@ -35,10 +54,10 @@
 // What became of the messages of a week, by channel:
 //
 //	SELECT name, channel, status, reason, COUNT(*) FROM journey_effect
-//	WHERE kind = 'message' AND planned_at >= '2026-11-09' AND planned_at < '2026-11-16'
+//	WHERE kind = 'message' AND planned_at >= '2026-03-09' AND planned_at < '2026-03-16'
 //	GROUP BY name, channel, status, reason
 //
-// How long it took from entry to goal:
+// How long it took from entry to goal, on PostgreSQL:
 //
 //	SELECT outcome, COUNT(*), AVG(ended_at - started_at) FROM journey_instance
 //	WHERE journey = 'abandoned-cart' AND success = 1 GROUP BY outcome

@@ -20,16 +20,35 @@
 //
 // # Tables
 //
-// loyalty_account (the head of each chain), loyalty_lot, loyalty_hold and
-// loyalty_pin (what is there now), loyalty_transaction, loyalty_entry and loyalty_change
-// (what happened, append-only), loyalty_standing (debts, activity) and loyalty_binding
-// (profiles). Amounts are integers; times are TIMESTAMPTZ, on SQLite texts in
-// UTC that order as times do. The schema is plain SQL in [Files].
+// The head of each account's chain, what is there now, what happened (append-only:
+// transactions, their entries and changes), who holds which card, and tiers:
 //
-// What is spendable now, by account (holds and debts left out):
+//	loyalty_account      program, account, kind, seq, head, opened_at, recorded_at, due_at, merged_into,
+//	                     open_holds, standings
+//	loyalty_standing     program, account, unit, debt, activity_at, debt_at
+//	loyalty_transaction  program, account, seq, key, leg, kind, of_key, effective_at, recorded_at, order_ref,
+//	                     reason, actor, unit, amount, until_at, forgiven, activity, fingerprint, hash
+//	loyalty_entry        program, key, n, book, account, unit, lot, amount
+//	loyalty_change       program, key, n, account, lot, held, basis, returned, usable_from, expires_at
+//	loyalty_lot          program, account, lot, unit, opened_key, opened_n, earned_at, usable_from, expires_at,
+//	                     first_usable_from, first_expires_at, policy, policy_n, policy_date, policy_clock,
+//	                     unit_cost, order_ref, line, basis, rule, origin, original, remaining, held, redeemed,
+//	                     expired, clawed, transferred, adjusted, basis_returned, returned, moved_at
+//	loyalty_hold         program, account, key, unit, amount, captured, released, until_at, is_open
+//	loyalty_pin          program, account, hold, lot, amount
+//	loyalty_binding      program, profile, account, from_at, until_at, reason, actor, version
+//	loyalty_tier         program, account, tier, since_at, review_at, version
+//	loyalty_tier_change  program, account, n, from_tier, to_tier, changed_at, qualifying, unit, window_from,
+//	                     review, merged_account
+//
+// Amounts are integers; times are TIMESTAMPTZ, on SQLite texts in UTC that order
+// as times do; flags are 0 or 1. The schema is plain SQL in [Files].
+// Names may have a prefix, or lie in a schema of their own: see [Prefix].
+//
+// What is spendable on a day, by account (holds and debts left out):
 //
 //	SELECT account, SUM(remaining) FROM loyalty_lot
-//	WHERE program = 'main' AND unit = 'points' AND remaining > 0 AND usable_from <= now() AND expires_at > now()
+//	WHERE program = 'main' AND unit = 'points' AND remaining > 0 AND usable_from <= '2026-03-15' AND expires_at > '2026-03-15'
 //	GROUP BY account
 //
 // What every book moved in a month:
@@ -39,10 +58,10 @@
 //	WHERE e.program = 'main' AND e.unit = 'points' AND t.effective_at >= '2026-03-01' AND t.effective_at < '2026-04-01'
 //	GROUP BY e.book
 //
-// Which orders' points are still unspent a year later:
+// Which orders' points of before a day are still unspent:
 //
 //	SELECT order_ref, SUM(remaining) FROM loyalty_lot
-//	WHERE program = 'main' AND remaining > 0 AND earned_at < now() - INTERVAL '1 year' GROUP BY order_ref
+//	WHERE program = 'main' AND remaining > 0 AND earned_at < '2026-04-01' GROUP BY order_ref
 //
 // # Scaling
 //

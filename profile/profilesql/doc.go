@@ -78,12 +78,21 @@
 //
 // # Tables
 //
-// profile_customer, profile_evidence and profile_identifier are who the customers
-// are now, with the golden traits in profile_customer.record; profile_event is
-// what was reported, profile_change the feed. profile_holding, profile_anchor,
-// profile_tombstone, profile_handover and profile_feed are the store's own. Times
-// are TIMESTAMPTZ, on SQLite texts in UTC that order as times do. The schema is
+// Who the customers are now, with their golden traits in profile_customer.record;
+// what was reported; the change feed:
+//
+//	profile_event       id, evidence, occurred_at, source, name, mode, brand, order_number, retracted, record
+//	profile_evidence    evidence, profile, anchor, arrival, first_seen, last_seen, events, record, row_version
+//	profile_identifier  kind, value, era, profile, since, uses, record, row_version
+//	profile_customer    id, arrival, evidence, events, first_seen, last_seen, latest_at, latest_evidence,
+//	                    record, row_version
+//	profile_change      seq, kind, profile, other, event, traits, recorded_at, mode
+//
+// profile_holding, profile_anchor, profile_tombstone, profile_handover, profile_feed
+// and, on PostgreSQL, profile_change_new are the store's own. Times are TIMESTAMPTZ,
+// on SQLite texts in UTC that order as times do; records are JSON. The schema is
 // plain SQL in [Files].
+// Names may have a prefix, or lie in a schema of their own: see [Prefix].
 //
 // Paid orders of a month by source, on PostgreSQL:
 //

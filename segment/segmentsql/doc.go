@@ -19,12 +19,23 @@
 // which something has followed the transitions. The engine itself is in memory
 // and does not roll back: after a rollback drop it and [segment.Resume].
 //
+// # Retention
+//
+// The inputs and the checkpoint are as large as the engine makes them; the feed
+// grows until [Store.Purge], or [segment.Engine.Purge], removes what was detected
+// before a time. A reader who stood still for longer gets [segment.ErrCursorExpired].
+//
 // # Tables
 //
-// segment_transition is the feed of who entered and left which segment, when and
-// why. segment_head, segment_checkpoint and segment_input are what a restart
-// needs. Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times do.
-// The schema is plain SQL in [Files].
+// The feed of who entered and left which segment, when and why:
+//
+//	segment_transition  seq, id, segment, definition, customer, kind, effective_at, detected_at, cause,
+//	                    cause_change, cause_event, mode
+//
+// segment_head, segment_checkpoint and segment_input are what a restart needs.
+// Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times do. The schema
+// is plain SQL in [Files].
+// Names may have a prefix, or lie in a schema of their own: see [Prefix].
 //
 // Who entered a segment in a month:
 //
