@@ -10,6 +10,9 @@ import (
 // encoding needs a new number, and the old encoding for the old one.
 const chainFormat = 1
 
+// formatBytes is how many bytes chainFormat takes.
+const formatBytes = 1
+
 // encoder appends values so that no two different sequences have the same
 // bytes: texts and lists carry their length.
 type encoder struct{ b []byte }
@@ -114,16 +117,13 @@ func (e *encoder) transaction(t *Transaction) {
 
 // seal computes the hash of the transaction's link in the chain of one account:
 // SHA-256 over the previous hash, the account, the sequence and the whole
-// transaction with the entries of every account. prev is zero for the first.
-func (t *Transaction) seal(account string, prev Hash, buf *encoder) Hash {
-	l := t.link(account)
-	if l == nil {
-		return Hash{}
-	}
+// transaction with the entries of every account (content, as an encoder writes
+// it). prev is zero for the first.
+func (l *Link) seal(prev Hash, content []byte, buf *encoder) Hash {
 	buf.b = append(buf.b[:0], prev[:]...)
-	buf.text(account)
+	buf.text(l.Account)
 	buf.uint(l.Seq)
-	buf.transaction(t)
+	buf.b = append(buf.b, content...)
 	return sha256.Sum256(buf.b)
 }
 

@@ -293,7 +293,7 @@ func (c Extend) key() string    { return c.Key }
 func (c Reinstate) key() string { return c.Key }
 func (sweep) key() string       { return "" }
 
-func (c Earn) wants(w *wanted)      { w.account(c.Account) }
+func (c Earn) wants(w *wanted)      { w.account(c.Account); w.sums = true }
 func (c Vest) wants(w *wanted)      { w.key(c.Award) }
 func (c Redeem) wants(w *wanted)    { w.account(c.Account) }
 func (c Hold) wants(w *wanted)      { w.account(c.Account) }
@@ -316,6 +316,8 @@ type wanted struct {
 	accounts [2]string
 	n        int
 	of       string
+	// sums says that the sums of the accounts do, as long as nothing is due.
+	sums bool
 }
 
 func (w *wanted) account(id string) {

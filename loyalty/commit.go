@@ -217,7 +217,7 @@ func (ln *lane) process(ctx context.Context, batch []*call) {
 // must be certain beforehand.
 func (d *desk) require(c *call, certain bool) {
 	for _, id := range c.wants.accounts[:c.wants.n] {
-		if _, ok := d.states[id]; !ok {
+		if s, ok := d.states[id]; !ok || s.lean && !c.wants.sums {
 			certain = true
 			d.needAccount(id)
 		}
@@ -272,6 +272,9 @@ func (ln *lane) giveBack(d *desk) {
 			continue
 		}
 		s.closed.clear()
+		if d.direct {
+			s.shed()
+		}
 		ln.put(s)
 	}
 	ln.evict(limit)
@@ -298,6 +301,9 @@ func (ln *lane) keep(s *state) {
 	limit := ln.ledger.cfg.Cache
 	if limit < 0 || s.MergedInto != "" {
 		return
+	}
+	if ln.desk.direct {
+		s.shed()
 	}
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
@@ -371,6 +377,7 @@ func (ln *lane) fetch(ctx context.Context, d *desk) error {
 func (ln *lane) round(ctx context.Context, d *desk, open []*call) []*call {
 	again, posted, postings := ln.again[:0], ln.posted[:0], ln.postings[:0]
 	d.txs, d.changes, d.rows = d.txs[:0], d.changes[:0], d.rows[:0]
+	d.written.b, d.contents = d.written.b[:0], d.contents[:0]
 	for _, c := range open {
 		if c.key != "" && slices.ContainsFunc(posted, func(p *call) bool { return p.key == c.key }) {
 			again = append(again, c)
@@ -497,14 +504,24 @@ func (d *desk) forget(p *Posting) {
 	}
 }
 
-// look shows an account as the store has it to f. What it shows must not be kept.
-func (ln *lane) look(ctx context.Context, account string, f func(*state)) error {
+// look shows an account as the store has it to f: without its lots, where f
+// does with what the account itself tells of an instant. What it shows must not be kept.
+func (ln *lane) look(ctx context.Context, account string, without time.Time, f func(*state)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	l := ln.ledger
+	shows := func(s *state) bool { return !s.busy && (!s.lean || !without.IsZero() && s.tells(without)) }
 	var have uint64
 	ln.mu.Lock()
 	s, cached := ln.cache[account]
-	if cached = cached && !s.busy; cached {
+	if cached = cached && shows(s); cached {
 		have = s.Seq
+		if memory, ok := l.store.(*MemoryStore); ok && memory.seq(l.cfg.Program, account) == have {
+			f(s)
+			ln.mu.Unlock()
+			return nil
+		}
 	}
 	ln.mu.Unlock()
 	want, ok := l.wants.Get().(*[1]Want)
@@ -528,7 +545,7 @@ func (ln *lane) look(ctx context.Context, account string, f func(*state)) error 
 		return nil
 	}
 	ln.mu.Lock()
-	if s.cached && !s.busy && s.Seq == have {
+	if s.cached && shows(s) && s.Seq == have {
 		f(s)
 		ln.mu.Unlock()
 		return nil

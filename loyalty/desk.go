@@ -12,11 +12,18 @@ import (
 // batch, as they are after the commands decided so far.
 type desk struct {
 	cfg *Config
-	now time.Time
+	// direct says that the store is a [MemoryStore] itself, without a wrapper
+	// that might change what is posted.
+	direct bool
+	now    time.Time
 	// after is the least recorded time: reads as of a known time were answered
 	// up to just before it.
 	after time.Time
 	buf   encoder
+	// written holds what the seals of this round hash, contents its parts by transaction.
+	written  encoder
+	contents [][]byte
+	mark     int // where those of the command at hand begin
 
 	states map[string]*state
 	// borrowed are the states that are in the lane's cache.
@@ -35,8 +42,9 @@ type desk struct {
 	changes []AccountChange
 	rows    []Lot
 
-	// Of the command at hand: copies of accounts in which something fell due,
+	// Of the command at hand: whether sums do for it, copies of accounts in which something fell due,
 	// what was recorded of that, and every account opened.
+	sums    bool
 	due     map[string]*state
 	settled []Transaction
 	touched []*state
@@ -112,6 +120,11 @@ func (d *desk) find(id string) (*state, error) {
 		d.needAccount(id)
 		return nil, errNeed
 	}
+	if s.lean && !(d.sums && s.tells(d.now)) {
+		d.needAccount(id)
+		return nil, errNeed
+	}
+	s.asked = s.asked || !d.sums
 	for _, u := range s.units {
 		u.at(d.now)
 	}
@@ -205,8 +218,9 @@ func (u *unitState) open() []slot {
 // decide carries a command out on the accounts. On an error nothing has
 // changed but that lots which were looked up stay known.
 func (d *desk) decide(c *call) (posting Posting, err error) {
-	d.settled, d.touched, d.before = d.settled[:0], d.touched[:0], d.before[:0]
+	d.settled, d.touched, d.before, d.mark = d.settled[:0], d.touched[:0], d.before[:0], len(d.contents)
 	clear(d.due)
+	d.sums = c.wants.sums
 	t := &c.transaction
 	*t = Transaction{Key: c.key, Kind: c.kind, Effective: d.now, Fingerprint: c.print}
 	if err := c.cmd.decide(d, t); err != nil {
@@ -226,10 +240,10 @@ func (d *desk) decide(c *call) (posting Posting, err error) {
 
 // settleOnly records what is due in an account up to an instant, and no command.
 func (d *desk) settleOnly(id string, upTo time.Time) (Posting, error) {
-	d.settled, d.touched, d.before = d.settled[:0], d.touched[:0], d.before[:0]
+	d.settled, d.touched, d.before, d.mark = d.settled[:0], d.touched[:0], d.before[:0], len(d.contents)
 	clear(d.due)
 	s, ok := d.states[id]
-	if !ok {
+	if !ok || s.lean {
 		d.needAccount(id)
 		return Posting{}, errNeed
 	}
@@ -267,13 +281,29 @@ func (d *desk) finish(t *Transaction) error {
 			t.Recorded = s.Recorded
 		}
 	}
+	for _, s := range d.touched {
+		if !s.takes(t) {
+			d.needAccount(s.ID)
+			return errNeed
+		}
+	}
+	content := d.content(t)
 	for i := range t.Links {
-		t.Links[i].Hash = t.seal(t.Links[i].Account, d.touched[i].Head, &d.buf)
+		t.Links[i].Hash = t.Links[i].seal(d.touched[i].Head, content, &d.buf)
 	}
 	for _, s := range d.touched {
 		s.apply(t)
 	}
 	return nil
+}
+
+// content is what a seal hashes of a transaction. It is kept for the store.
+func (d *desk) content(t *Transaction) []byte {
+	from := len(d.written.b)
+	d.written.transaction(t)
+	content := slices.Clip(d.written.b[from:])
+	d.contents = append(d.contents, content)
+	return content
 }
 
 // bears refuses a transaction after which what the account has or owes of a
@@ -327,8 +357,11 @@ func (d *desk) post(t *Transaction) Posting {
 		for _, h := range s.dirtyHolds {
 			p.Holds = append(p.Holds, *copyHold(h))
 		}
-		s.dirtyLots, s.dirtyHolds = s.dirtyLots[:0], s.dirtyHolds[:0]
+		s.posted()
 		d.states[s.ID] = s
+	}
+	if d.direct {
+		p.contents = slices.Clip(d.contents[d.mark:])
 	}
 	p.Transactions, p.Accounts, p.Lots = slices.Clip(d.txs[txs:]), slices.Clip(d.changes[changes:]), slices.Clip(d.rows[rows:])
 	for i := range p.Transactions {
@@ -366,7 +399,7 @@ func (d *desk) settle(s *state, now time.Time) {
 			}
 			t.Key = ownKeyPrefix + strconv.FormatUint(s.Seq+1, 10) + ownKeyPrefix + s.ID
 			t.Links = []Link{{Account: s.ID, Seq: s.Seq + 1}}
-			t.Links[0].Hash = t.seal(s.ID, s.Head, &d.buf)
+			t.Links[0].Hash = t.Links[0].seal(s.Head, d.content(&t), &d.buf)
 			s.apply(&t)
 			d.settled = append(d.settled, t)
 		}

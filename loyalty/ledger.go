@@ -169,9 +169,10 @@ func New(cfg Config) (*Ledger, error) {
 
 func newLedger(cfg Config, bound bool) *Ledger {
 	l := &Ledger{cfg: cfg, store: cfg.Store, bound: bound, known: new(atomic.Int64)}
+	_, direct := cfg.Store.(*MemoryStore)
 	for range cfg.Lanes {
 		ln := &lane{ledger: l, cache: make(map[string]*state)}
-		ln.desk = desk{cfg: &l.cfg, states: make(map[string]*state), fresh: make(map[string]bool)}
+		ln.desk = desk{cfg: &l.cfg, direct: direct, states: make(map[string]*state), fresh: make(map[string]bool)}
 		l.lanes = append(l.lanes, ln)
 	}
 	return l
@@ -367,14 +368,14 @@ func (l *Ledger) Sweep(ctx context.Context, now time.Time, limit int) (int, erro
 func (l *Ledger) current(ctx context.Context, account string) (*state, error) {
 	ln := l.lanes[l.laneOfAccount(account)]
 	var s *state
-	err := ln.look(ctx, account, func(found *state) { s = found.clone() })
+	err := ln.look(ctx, account, time.Time{}, func(found *state) { s = found.clone() })
 	return s, err
 }
 
 func (l *Ledger) currentBalance(ctx context.Context, account string, unit Unit) (b Balance, err error) {
 	now := l.now()
 	ln := l.lanes[l.laneOfAccount(account)]
-	err = ln.look(ctx, account, func(found *state) { b = found.settledAt(now, &l.cfg).balance(unit, now) })
+	err = ln.look(ctx, account, now, func(found *state) { b = found.settledAt(now, &l.cfg).balance(unit, now) })
 	return b, err
 }
 

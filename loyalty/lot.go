@@ -1,7 +1,6 @@
 package loyalty
 
 import (
-	"hash/maphash"
 	"strings"
 	"time"
 )
@@ -151,25 +150,13 @@ const indexFrom = 128
 
 // lotSet finds lots by ID: a few by the hashes of their IDs, which lie side by
 // side, many by an index.
-type lotSet[T identified] struct {
-	lots   []T
+type lotSet struct {
+	lots   []*Lot
 	hashes []uint32
 	index  map[string]int
 }
 
-type identified interface {
-	id() string
-	is(id string) bool
-}
-
-func (l *Lot) id() string        { return l.ID }
-func (l *Lot) is(id string) bool { return l.ID == id }
-
-var hashSeed = maphash.MakeSeed()
-
-func hashOf(id string) uint32 { return uint32(maphash.String(hashSeed, id)) }
-
-func (s *lotSet[T]) find(id string) int {
+func (s *lotSet) find(id string) int {
 	if s.index != nil {
 		if i, ok := s.index[id]; ok {
 			return i
@@ -179,16 +166,16 @@ func (s *lotSet[T]) find(id string) int {
 	if len(s.lots) == 0 {
 		return -1
 	}
-	hash := hashOf(id)
+	hash := uint32(hashOf(id))
 	for i := len(s.hashes) - 1; i >= 0; i-- {
-		if s.hashes[i] == hash && s.lots[i].is(id) {
+		if s.hashes[i] == hash && s.lots[i].ID == id {
 			return i
 		}
 	}
 	return -1
 }
 
-func (s *lotSet[T]) put(id string, l T) {
+func (s *lotSet) put(id string, l *Lot) {
 	s.lots = append(s.lots, l)
 	switch {
 	case s.index != nil:
@@ -196,20 +183,20 @@ func (s *lotSet[T]) put(id string, l T) {
 	case len(s.lots) == indexFrom:
 		s.index = make(map[string]int, 2*indexFrom)
 		for i, l := range s.lots {
-			s.index[l.id()] = i
+			s.index[l.ID] = i
 		}
 		s.hashes = nil
 	default:
-		s.hashes = append(s.hashes, hashOf(id))
+		s.hashes = append(s.hashes, uint32(hashOf(id)))
 	}
 }
 
-func (s *lotSet[T]) remove(i int) {
+func (s *lotSet) remove(i int) {
 	last := len(s.lots) - 1
 	if s.index != nil {
-		delete(s.index, s.lots[i].id())
+		delete(s.index, s.lots[i].ID)
 		if i < last {
-			s.index[s.lots[last].id()] = i
+			s.index[s.lots[last].ID] = i
 		}
 	} else {
 		s.hashes[i] = s.hashes[last]
@@ -221,7 +208,7 @@ func (s *lotSet[T]) remove(i int) {
 }
 
 // clear removes all lots and keeps the room.
-func (s *lotSet[T]) clear() {
+func (s *lotSet) clear() {
 	clear(s.lots)
 	s.lots, s.hashes, s.index = s.lots[:0], s.hashes[:0], nil
 }

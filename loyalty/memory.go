@@ -3,6 +3,7 @@ package loyalty
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"maps"
 	"slices"
 	"sort"
@@ -20,7 +21,6 @@ type MemoryStore struct {
 	// Most stores have one program: it is found without a search.
 	first     *memoryProgram
 	firstName string
-	packer    packer
 }
 
 // NewMemoryStore makes an empty store.
@@ -32,19 +32,26 @@ type memoryProgram struct {
 	accounts  map[string]*memoryAccount
 	ids       []string // of accounts, sorted up to the first sorted
 	sorted    int
-	shelf     shelf // of transactions
-	keys      map[string]packed
-	followers map[string][]packed
+	records   shelf     // of transactions
+	keys      directory // of records by key
+	followers map[string][]place
+	rows      shelf                               // of lots
+	lots      directory                           // of rows by account and ID
 	days      map[int64]map[string]*memoryAccount // accounts with a due instant, by its day
 	bindings  map[profile.ID][]Binding            // by account, start
 	bound     map[string]map[profile.ID]bool      // profiles by account
+
+	// Of the posting at hand.
+	posted []*memoryAccount // by its accounts
+	hashes []uint64         // of its keys
+	buf    encoder
 }
 
 type memoryAccount struct {
 	Account
-	open, closed lotSet[packedLot]
+	open         []place       // rows of open lots
 	holds        []Reservation // open ones
-	transactions []packed
+	transactions []place
 }
 
 func (s *MemoryStore) program(name string) *memoryProgram {
@@ -52,8 +59,7 @@ func (s *MemoryStore) program(name string) *memoryProgram {
 	if !ok {
 		p = &memoryProgram{
 			accounts:  make(map[string]*memoryAccount),
-			keys:      make(map[string]packed),
-			followers: make(map[string][]packed),
+			followers: make(map[string][]place),
 			days:      make(map[int64]map[string]*memoryAccount),
 			bindings:  make(map[profile.ID][]Binding),
 			bound:     make(map[string]map[profile.ID]bool),
@@ -72,6 +78,18 @@ func (s *MemoryStore) find(name string) *memoryProgram {
 		return s.first
 	}
 	return s.programs[name]
+}
+
+// seq is the sequence of an account, zero for none.
+func (s *MemoryStore) seq(program, account string) uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.find(program); p != nil {
+		if a := p.accounts[account]; a != nil {
+			return a.Seq
+		}
+	}
+	return 0
 }
 
 // Load implements [Store].
@@ -95,25 +113,21 @@ func (s *MemoryStore) Load(ctx context.Context, q Query) (Answer, error) {
 		case !ok:
 			a.Missing = append(a.Missing, w.Account)
 		case acc.Seq != w.Have:
-			a.Accounts = append(a.Accounts, acc.contents())
+			a.Accounts = append(a.Accounts, p.contents(acc))
 		}
 	}
 	for _, key := range q.Keys {
-		if t, ok := p.keys[key]; ok {
-			r := Recorded{Transaction: p.shelf.transaction(t)}
+		if t := p.record(key, hashOf(key)); t != 0 {
+			r := Recorded{Transaction: p.transaction(t)}
 			for _, f := range p.followers[key] {
-				r.Followers = append(r.Followers, p.shelf.transaction(f))
+				r.Followers = append(r.Followers, p.transaction(f))
 			}
 			a.Transactions = append(a.Transactions, r)
 		}
 	}
 	for _, k := range q.Lots {
-		if acc, ok := p.accounts[k.Account]; ok {
-			if i := acc.open.find(k.Lot); i >= 0 {
-				a.Lots = append(a.Lots, acc.open.lots[i].lot())
-			} else if i := acc.closed.find(k.Lot); i >= 0 {
-				a.Lots = append(a.Lots, acc.closed.lots[i].lot())
-			}
+		if at := p.row(k.Account, k.Lot, hashOfTwo(k.Account, k.Lot)); at != 0 {
+			a.Lots = append(a.Lots, p.lot(at))
 		}
 	}
 	a.Bindings = p.selected(q.Bindings)
@@ -139,12 +153,32 @@ func (p *memoryProgram) selected(q BindingQuery) []Binding {
 	return out
 }
 
-func (m *memoryAccount) contents() Contents {
+// record is the place of the transaction with a key, zero for none.
+func (p *memoryProgram) record(key string, hash uint64) place {
+	return p.keys.find(hash, func(at place) bool { return begins(p.records.at(at)[formatBytes:], key) })
+}
+
+func (p *memoryProgram) transaction(at place) Transaction {
+	u := unpacker{string(p.records.at(at))}
+	return u.transaction()
+}
+
+// row is the place of a lot's row, zero for none.
+func (p *memoryProgram) row(account, lot string, hash uint64) place {
+	return p.lots.find(hash, func(at place) bool { return begins(p.rows.at(at)[listBytes:], account, lot) })
+}
+
+func (p *memoryProgram) lot(at place) Lot {
+	u := unpacker{string(p.rows.at(at)[listBytes:])}
+	return u.lot()
+}
+
+func (p *memoryProgram) contents(m *memoryAccount) Contents {
 	c := Contents{Account: m.head()}
-	if n := len(m.open.lots); n > 0 {
+	if n := len(m.open); n > 0 {
 		c.Lots = make([]Lot, n)
-		for i, l := range m.open.lots {
-			c.Lots[i] = l.lot()
+		for i, at := range m.open {
+			c.Lots[i] = p.lot(at)
 		}
 	}
 	for i := range m.holds {
@@ -171,24 +205,31 @@ func (s *MemoryStore) Commit(ctx context.Context, postings []Posting) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range postings {
-		errs[i] = s.program(postings[i].Program).commit(&postings[i], &s.packer)
+		errs[i] = s.program(postings[i].Program).commit(&postings[i])
 	}
 	return errs
 }
 
-func (p *memoryProgram) commit(post *Posting, pack *packer) error {
+func (p *memoryProgram) commit(post *Posting) error {
+	p.hashes, p.posted = p.hashes[:0], p.posted[:0]
 	for i := range post.Transactions {
-		if _, ok := p.keys[post.Transactions[i].Key]; ok {
+		key := post.Transactions[i].Key
+		hash := hashOf(key)
+		if p.record(key, hash) != 0 {
 			return ErrDuplicate
 		}
+		p.hashes = append(p.hashes, hash)
 	}
 	for i := range post.Accounts {
+		c := &post.Accounts[i]
+		a := p.accounts[c.ID]
+		p.posted = append(p.posted, a)
 		var seq uint64
 		var head Hash
-		if a, ok := p.accounts[post.Accounts[i].ID]; ok {
+		if a != nil {
 			seq, head = a.Seq, a.Head
 		}
-		if seq != post.Accounts[i].Expect || head != post.Accounts[i].Before {
+		if seq != c.Expect || head != c.Before {
 			return ErrConflict
 		}
 	}
@@ -198,28 +239,23 @@ func (p *memoryProgram) commit(post *Posting, pack *packer) error {
 		}
 	}
 	for i := range post.Accounts {
-		p.head(&post.Accounts[i])
+		p.posted[i] = p.head(p.posted[i], &post.Accounts[i])
 	}
 	for i := range post.Lots {
-		l := &post.Lots[i]
-		pack.reset()
-		pack.lot(l)
-		p.accounts[l.Account].put(l, pack.b)
+		p.put(p.account(post, post.Lots[i].Account), &post.Lots[i])
 	}
 	for i := range post.Holds {
-		p.accounts[post.Holds[i].Account].hold(&post.Holds[i])
+		p.account(post, post.Holds[i].Account).hold(&post.Holds[i])
 	}
 	for i := range post.Transactions {
 		t := &post.Transactions[i]
-		pack.reset()
-		pack.transaction(t)
-		at := p.shelf.put(pack.b)
-		p.keys[t.Key] = at
+		at := p.file(t, post.content(i, &p.buf))
+		p.keys.put(p.hashes[i], at)
 		if t.Of != "" {
 			p.followers[t.Of] = append(p.followers[t.Of], at)
 		}
-		for _, l := range t.Links {
-			a := p.accounts[l.Account]
+		for j := range t.Links {
+			a := p.account(post, t.Links[j].Account)
 			a.transactions = append(a.transactions, at)
 		}
 	}
@@ -229,11 +265,31 @@ func (p *memoryProgram) commit(post *Posting, pack *packer) error {
 	return nil
 }
 
+// account is an account that a posting is about.
+func (p *memoryProgram) account(post *Posting, id string) *memoryAccount {
+	for i := range post.Accounts {
+		if post.Accounts[i].ID == id {
+			return p.posted[i]
+		}
+	}
+	return p.accounts[id]
+}
+
+// file puts a transaction on the shelf: what its seal hashed, then the hashes.
+func (p *memoryProgram) file(t *Transaction, content []byte) place {
+	at, room := p.records.room(len(content) + len(t.Links)*len(Hash{}))
+	room = room[copy(room, content):]
+	for i := range t.Links {
+		room = room[copy(room, t.Links[i].Hash[:]):]
+	}
+	return at
+}
+
 func dayOf(t time.Time) int64 { return t.Unix() / 86400 }
 
-func (p *memoryProgram) head(c *AccountChange) {
-	a, ok := p.accounts[c.ID]
-	if !ok {
+// head makes a, or a new account where there is none, what c says.
+func (p *memoryProgram) head(a *memoryAccount, c *AccountChange) *memoryAccount {
+	if a == nil {
 		a = &memoryAccount{}
 		a.Due = Forever
 		p.accounts[c.ID] = a
@@ -252,22 +308,55 @@ func (p *memoryProgram) head(c *AccountChange) {
 	}
 	a.Account = c.Account
 	a.Standings = slices.Clone(c.Standings)
+	return a
 }
 
+// A row begins with its number in the account's list of open lots, from 1; zero
+// is not open.
+const listBytes = 4
+
 // put keeps the row of a lot, in place of the one before.
-func (m *memoryAccount) put(l *Lot, row []byte) {
-	from, to := &m.open, &m.closed
-	if l.Remaining != 0 {
-		from, to = to, from
+func (p *memoryProgram) put(m *memoryAccount, l *Lot) {
+	p.buf.b = append(p.buf.b[:0], 0, 0, 0, 0)
+	p.buf.row(l)
+	row := p.buf.b
+	hash := hashOfTwo(l.Account, l.ID)
+	at := p.row(l.Account, l.ID, hash)
+	var number uint32
+	switch {
+	case at == 0:
+		at, _ = p.rows.room(len(row))
+		p.lots.put(hash, at)
+	case len(p.rows.at(at)) < len(row): // numbers have become longer: the old room is given up
+		number = p.number(at)
+		old := at
+		at, _ = p.rows.room(len(row))
+		p.lots.replace(hash, old, at)
+		if number > 0 {
+			m.open[number-1] = at
+		}
+	default:
+		number = p.number(at)
 	}
-	if i := to.find(l.ID); i >= 0 {
-		to.lots[i] = append(to.lots[i][:0], row...)
-		return
+	copy(p.rows.at(at), row)
+	p.setNumber(at, number)
+	switch {
+	case l.Remaining != 0 && number == 0:
+		m.open = append(m.open, at)
+		p.setNumber(at, uint32(len(m.open)))
+	case l.Remaining == 0 && number > 0:
+		last := len(m.open) - 1
+		m.open[number-1] = m.open[last]
+		p.setNumber(m.open[last], number)
+		m.open = m.open[:last]
+		p.setNumber(at, 0)
 	}
-	if i := from.find(l.ID); i >= 0 {
-		from.remove(i)
-	}
-	to.put(l.ID, slices.Clone(row))
+}
+
+func (p *memoryProgram) number(at place) uint32 { return binary.LittleEndian.Uint32(p.rows.at(at)) }
+
+func (p *memoryProgram) setNumber(at place, n uint32) {
+	binary.LittleEndian.PutUint32(p.rows.at(at), n)
 }
 
 func (m *memoryAccount) hold(h *Reservation) {
@@ -332,7 +421,7 @@ func (s *MemoryStore) Entries(ctx context.Context, program, account string, afte
 	all = all[:min(len(all), limit)]
 	out := make([]Transaction, len(all))
 	for i, t := range all {
-		out[i] = p.shelf.transaction(t)
+		out[i] = p.transaction(t)
 	}
 	return out, nil
 }

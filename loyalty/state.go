@@ -15,16 +15,28 @@ type state struct {
 	holds []*Reservation
 	// open finds the lots of all units by ID; closed keeps the lots with nothing
 	// remaining that a batch of commands touches.
-	open   lotSet[*Lot]
-	closed lotSet[*Lot]
+	open   lotSet
+	closed lotSet
 	// fresh are lots that the transaction at hand opens.
 	fresh []*Lot
+	// lean says that the lots are left to the store: only the sums are here.
+	lean bool
+	// asked says that a command wanted the lots.
+	asked bool
+	// next is the instant at which the next lot expires or hold times out,
+	// where dated says so.
+	next  time.Time
+	dated bool
 	// cached is set while the state is in a lane's cache, busy while a batch
 	// works on it then.
 	cached, busy bool
 
 	dirtyLots  []*Lot
 	dirtyHolds []*Reservation
+
+	// Most accounts have one unit: here is its room.
+	only  unitState
+	first [1]*unitState
 }
 
 // unitState is what an account has of one unit.
@@ -34,10 +46,11 @@ type unitState struct {
 	idle int    // how many of them have an idle policy
 	kept bool   // the standing has a row, even if there is nothing in it any more
 
-	// Sums over the open lots, right from asOf until the next vesting. They
-	// do not look at expiry: whoever reads them settles what is due first.
+	// Sums over the open lots as of an instant, and right from the last vesting
+	// until the next. They do not look at expiry: whoever reads them settles what
+	// is due first.
 	usable, pending, held int64
-	asOf, vests           time.Time
+	asOf, vested, vests   time.Time
 }
 
 func newState(id string, kind AccountKind, zone *time.Location) *state {
@@ -49,7 +62,8 @@ func load(c Contents, zone *time.Location) *state {
 	s := &state{Account: c.Account, zone: zone}
 	s.Account.Standings = nil
 	for _, st := range c.Standings {
-		s.units = append(s.units, &unitState{Standing: st, kept: true, vests: Forever})
+		u := s.addUnit(st.Unit)
+		u.Standing, u.kept = st, true
 	}
 	s.sortUnits()
 	for i := range c.Lots {
@@ -69,7 +83,7 @@ func load(c Contents, zone *time.Location) *state {
 
 // clone is a deep copy, for work that may come to nothing.
 func (s *state) clone() *state {
-	c := &state{Account: s.Account, zone: s.zone}
+	c := &state{Account: s.Account, zone: s.zone, asked: s.asked}
 	for _, u := range s.units {
 		v := *u
 		v.lots = make([]slot, len(u.lots))
@@ -110,9 +124,20 @@ func (s *state) unit(unit Unit) *unitState {
 	if u := s.findUnit(unit); u != nil {
 		return u
 	}
-	u := &unitState{Standing: Standing{Unit: unit}, vests: Forever}
-	s.units = append(s.units, u)
+	u := s.addUnit(unit)
 	s.sortUnits()
+	return u
+}
+
+func (s *state) addUnit(unit Unit) *unitState {
+	u := &s.only
+	if len(s.units) == 0 {
+		s.units = s.first[:0]
+	} else {
+		u = new(unitState)
+	}
+	*u = unitState{Standing: Standing{Unit: unit}, vests: Forever}
+	s.units = append(s.units, u)
 	return u
 }
 
@@ -192,11 +217,12 @@ func (u *unitState) count(l *Lot, sign int64) {
 		return
 	}
 	u.usable += sign * l.Remaining
+	u.vested = later(u.vested, l.UsableFrom)
 }
 
 func (u *unitState) recount(now time.Time) {
 	u.usable, u.pending, u.held = 0, 0, 0
-	u.asOf, u.vests = now, Forever
+	u.asOf, u.vested, u.vests = now, time.Time{}, Forever
 	for _, sl := range u.lots {
 		u.count(sl.lot, 1)
 	}
@@ -204,11 +230,14 @@ func (u *unitState) recount(now time.Time) {
 
 // at brings the sums to an instant.
 func (u *unitState) at(now time.Time) {
-	if now.Before(u.asOf) || !now.Before(u.vests) {
+	if !u.right(now) {
 		u.recount(now)
 	}
 	u.asOf = now // nothing vests in between
 }
+
+// right reports whether the sums are those of an instant.
+func (u *unitState) right(now time.Time) bool { return !now.Before(u.vested) && now.Before(u.vests) }
 
 // available is what can be spent at an instant: usable, less what holds pin,
 // less what is owed.
@@ -265,13 +294,20 @@ const maxFresh = 8
 func (s *state) file() {
 	for _, l := range s.fresh {
 		if l.Remaining == 0 {
-			s.closed.put(l.ID, l)
+			if !s.lean {
+				s.closed.put(l.ID, l)
+			}
 			continue
 		}
 		u := s.unit(l.Unit)
+		u.count(l, 1)
+		s.next = earlier(s.next, l.Expires) // of what is dated
+		if s.lean {
+			continue
+		}
+		s.dated = s.dated && !l.Policy.idle()
 		s.open.put(l.ID, l)
 		u.insert(l, s.zone)
-		u.count(l, 1)
 	}
 	clear(s.fresh)
 	s.fresh = s.fresh[:0]
@@ -288,6 +324,7 @@ func (s *state) edit(id string, at time.Time, change func(*Lot)) {
 		l.Moved = later(l.Moved, at)
 		return
 	}
+	s.dated = false
 	u := s.unit(l.Unit)
 	before := l.Remaining
 	usable, expires := l.UsableFrom, l.Expires
@@ -326,12 +363,13 @@ func (s *state) edit(id string, at time.Time, change func(*Lot)) {
 func (s *state) apply(t *Transaction) {
 	for i := range t.Opens {
 		if t.Opens[i].Account == s.ID {
-			lot := t.Opens[i] // new to the account: nobody has it yet
-			s.dirtyLots = append(s.dirtyLots, &lot)
+			lot := s.room()
+			*lot = t.Opens[i] // new to the account: nobody has it yet
+			s.dirtyLots = append(s.dirtyLots, lot)
 			if len(t.Opens) <= maxFresh {
-				s.fresh = append(s.fresh, &lot)
+				s.fresh = append(s.fresh, lot)
 			} else {
-				s.closed.put(lot.ID, &lot)
+				s.closed.put(lot.ID, lot)
 			}
 		}
 	}
@@ -341,6 +379,7 @@ func (s *state) apply(t *Transaction) {
 	if t.Kind == KindHold && t.Links[0].Account == s.ID {
 		h := &Reservation{Account: s.ID, Key: t.Key, Unit: t.Unit, Amount: t.Amount, Until: t.Until}
 		s.holds = append(s.holds, h)
+		s.dated = false
 	}
 	for i := range t.Changes {
 		if c := &t.Changes[i]; c.Account == s.ID {
@@ -353,6 +392,7 @@ func (s *state) apply(t *Transaction) {
 		for i := range t.Entries {
 			if e := &t.Entries[i]; e.Account == s.ID {
 				s.unit(e.Unit).touch(t.Effective, s.zone)
+				s.dated = s.lean
 			}
 		}
 	}
@@ -463,6 +503,7 @@ func (s *state) applyHold(t *Transaction) {
 	if h == nil {
 		return
 	}
+	s.dated = false
 	if !slices.Contains(s.dirtyHolds, h) {
 		s.dirtyHolds = append(s.dirtyHolds, h)
 	}
@@ -489,6 +530,13 @@ func (s *state) applyHead(t *Transaction) {
 
 // due is the instant at which the next lot expires or hold times out.
 func (s *state) due() time.Time {
+	if !s.dated {
+		s.next, s.dated = s.firstDue(), true
+	}
+	return s.next
+}
+
+func (s *state) firstDue() time.Time {
 	next := Forever
 	for _, h := range s.holds {
 		if h.Until.Before(next) {

@@ -112,6 +112,19 @@ type Posting struct {
 	// row of the same profile, account and start that has the version before.
 	// One whose Until is zero is to be deleted.
 	Bindings []Binding
+
+	// contents are the transactions as they were sealed, for a store of this package.
+	contents [][]byte
+}
+
+// content is the n-th transaction as its seal hashes it.
+func (p *Posting) content(n int, buf *encoder) []byte {
+	if n < len(p.contents) {
+		return p.contents[n]
+	}
+	buf.b = buf.b[:0]
+	buf.transaction(&p.Transactions[n])
+	return buf.b
 }
 
 // AccountChange is the head of an account after a posting.

@@ -134,7 +134,7 @@ func (l *Ledger) verifyOnce(ctx context.Context, id string, anchor *AnchorHead, 
 	}
 	stored := load(a.Accounts[0], l.cfg.Zone)
 	s := newState(id, Membership, l.cfg.Zone)
-	var buf encoder
+	var content, buf encoder
 	for t, err := range l.Transactions(ctx, id) {
 		if err != nil {
 			return err
@@ -152,7 +152,9 @@ func (l *Ledger) verifyOnce(ctx context.Context, id string, anchor *AnchorHead, 
 		if t.Recorded.Before(s.Recorded) {
 			return bad("it was recorded before its predecessor")
 		}
-		if t.seal(id, s.Head, &buf) != link.Hash {
+		content.b = content.b[:0]
+		content.transaction(&t)
+		if link.seal(s.Head, content.b, &buf) != link.Hash {
 			return bad("its content is not what was written")
 		}
 		if problem := unbalanced(&t); problem != "" {

@@ -47,7 +47,7 @@ func (l *Ledger) Vintages(ctx context.Context, at AsOf) ([]Vintage, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, set := range []*lotSet[*Lot]{&s.open, &s.closed} {
+		for _, set := range []*lotSet{&s.open, &s.closed} {
 			for _, lot := range set.lots {
 				d := dateOf(lot.EarnedAt, l.cfg.Zone)
 				k := key{lot.Unit, time.Date(d.year, d.month, 1, 0, 0, 0, 0, time.UTC)}
