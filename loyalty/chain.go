@@ -18,12 +18,19 @@ const formatBytes = 1
 type encoder struct{ b []byte }
 
 func (e *encoder) text(s string) {
-	e.b = binary.AppendUvarint(e.b, uint64(len(s)))
-	e.b = append(e.b, s...)
+	e.b = append(appendUint(e.b, uint64(len(s))), s...)
 }
 
-func (e *encoder) int(n int64)   { e.b = binary.AppendVarint(e.b, n) }
-func (e *encoder) uint(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
+func (e *encoder) int(n int64)   { e.b = appendUint(e.b, uint64(n)<<1^uint64(n>>63)) }
+func (e *encoder) uint(n uint64) { e.b = appendUint(e.b, n) }
+
+// appendUint is quick where there is one byte, as mostly.
+func appendUint(b []byte, n uint64) []byte {
+	if n < 0x80 {
+		return append(b, byte(n))
+	}
+	return binary.AppendUvarint(b, n)
+}
 
 func (e *encoder) bool(v bool) {
 	if v {

@@ -17,12 +17,12 @@ type call struct {
 	wants wanted
 	print Fingerprint
 
-	transaction Transaction
-	balances    []Balance
-	recorded    bool // before: the balances must be folded
-	replayed    bool
-	err         error
-	finished    bool
+	outcome  [1]Transaction // in an array, so that a posting of it alone copies nothing
+	balances []Balance
+	recorded bool // before: the balances must be folded
+	replayed bool
+	err      error
+	finished bool
 
 	// uncertain is the error of a write of which it is open whether it happened.
 	uncertain error
@@ -51,6 +51,7 @@ type lane struct {
 	// cache holds accounts as of their last commit. A batch takes out those
 	// that it works on, so that nobody reads them half done.
 	cache map[string]*state
+	ahead int // of reading ahead; means nothing
 }
 
 func (ln *lane) run(ctx context.Context, c *call) error {
@@ -243,7 +244,8 @@ func (ln *lane) borrow(d *desk, batch []*call) {
 		}
 		for _, id := range c.wants.accounts[:c.wants.n] {
 			if s, ok := ln.cache[id]; ok && !s.busy {
-				s.busy = true
+				ln.ahead += s.ahead()
+				s.busy, s.current = true, false
 				d.states[id] = s
 				d.borrowed = append(d.borrowed, s)
 			}
@@ -271,7 +273,9 @@ func (ln *lane) giveBack(d *desk) {
 			ln.drop(id)
 			continue
 		}
-		s.closed.clear()
+		if !s.lean {
+			s.closed.clear()
+		}
 		if d.direct {
 			s.shed()
 		}
@@ -343,12 +347,12 @@ func (ln *lane) fetch(ctx context.Context, d *desk) error {
 	}
 	for _, c := range a.Accounts {
 		d.states[c.ID] = load(c, d.cfg.Zone)
-		d.fresh[c.ID] = true
+		d.states[c.ID].current = true
 	}
 	for _, w := range q.Accounts {
 		if _, ok := d.states[w.Account]; !ok {
 			d.states[w.Account] = newState(w.Account, Membership, d.cfg.Zone)
-			d.fresh[w.Account] = true
+			d.states[w.Account].current = true
 		}
 	}
 	if d.recorded == nil {
@@ -402,7 +406,8 @@ func (ln *lane) round(ctx context.Context, d *desk, open []*call) []*call {
 		}
 		if err == nil {
 			for _, a := range postings[i].Accounts {
-				d.fresh[a.ID] = true
+				s := d.states[a.ID]
+				s.current, s.home = true, a.home
 			}
 			continue
 		}
@@ -438,7 +443,7 @@ func (ln *lane) attempt(d *desk, c *call) (p Posting, done bool) {
 			c.err = ErrKeyReused
 			return Posting{}, true
 		}
-		c.transaction, c.recorded, c.replayed = r.Transaction, true, c.uncertain == nil
+		c.outcome[0], c.recorded, c.replayed = r.Transaction, true, c.uncertain == nil
 		return Posting{}, true
 	}
 	if c.uncertain != nil {
@@ -456,7 +461,7 @@ func (ln *lane) attempt(d *desk, c *call) (p Posting, done bool) {
 	}
 	certain := true
 	for _, s := range d.touched {
-		if !d.fresh[s.ID] {
+		if !s.current {
 			delete(d.states, s.ID)
 			certain = false
 		}
@@ -491,7 +496,6 @@ func (ln *lane) failed(d *desk, c *call, p *Posting, err error) bool {
 func (d *desk) forget(p *Posting) {
 	for _, a := range p.Accounts {
 		delete(d.states, a.ID)
-		delete(d.fresh, a.ID)
 		for k := range d.lots {
 			if k.Account == a.ID {
 				delete(d.lots, k)
@@ -517,7 +521,7 @@ func (ln *lane) look(ctx context.Context, account string, without time.Time, f f
 	s, cached := ln.cache[account]
 	if cached = cached && shows(s); cached {
 		have = s.Seq
-		if memory, ok := l.store.(*MemoryStore); ok && memory.seq(l.cfg.Program, account) == have {
+		if s.home != nil && l.store.(*MemoryStore).seq(s.home) == have {
 			f(s)
 			ln.mu.Unlock()
 			return nil

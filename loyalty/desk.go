@@ -24,13 +24,16 @@ type desk struct {
 	written  encoder
 	contents [][]byte
 	mark     int // where those of the command at hand begin
+	// dates remembers the last expiry that was computed: awards of a day mostly share it.
+	dates struct {
+		policy Expiry
+		day    date
+		expiry time.Time
+	}
 
 	states map[string]*state
 	// borrowed are the states that are in the lane's cache.
 	borrowed []*state
-	// fresh accounts are known to be as the store has them; the others come
-	// from the cache and may be behind another process.
-	fresh    map[string]bool
 	recorded map[string]*Recorded // nil: known not to be there
 	lots     map[LotKey]*Lot      // rows loaded one by one; nil: known not to be there
 
@@ -45,6 +48,7 @@ type desk struct {
 	// Of the command at hand: whether sums do for it, copies of accounts in which something fell due,
 	// what was recorded of that, and every account opened.
 	sums    bool
+	room    []Balance // for those of its receipt
 	due     map[string]*state
 	settled []Transaction
 	touched []*state
@@ -58,7 +62,6 @@ var errNeed = errors.New("loyalty: more must be loaded")
 func (d *desk) begin(now, after time.Time) {
 	d.now, d.after = now, after
 	clear(d.states)
-	clear(d.fresh)
 	clear(d.borrowed)
 	d.borrowed = d.borrowed[:0]
 	d.recorded, d.lots, d.need = nil, nil, Query{}
@@ -220,8 +223,8 @@ func (u *unitState) open() []slot {
 func (d *desk) decide(c *call) (posting Posting, err error) {
 	d.settled, d.touched, d.before, d.mark = d.settled[:0], d.touched[:0], d.before[:0], len(d.contents)
 	clear(d.due)
-	d.sums = c.wants.sums
-	t := &c.transaction
+	d.sums, d.room = c.wants.sums, nil
+	t := &c.outcome[0]
 	*t = Transaction{Key: c.key, Kind: c.kind, Effective: d.now, Fingerprint: c.print}
 	if err := c.cmd.decide(d, t); err != nil {
 		return Posting{}, err
@@ -233,7 +236,7 @@ func (d *desk) decide(c *call) (posting Posting, err error) {
 	if err := d.finish(t); err != nil {
 		return Posting{}, err
 	}
-	posting = d.post(t)
+	posting = d.post(c.outcome[:])
 	c.balances = d.balances(t)
 	return posting, nil
 }
@@ -341,16 +344,17 @@ func (s *state) bears(t *Transaction) error {
 	return nil
 }
 
-// post is the posting of what was decided. It takes the settled copies over.
-func (d *desk) post(t *Transaction) Posting {
-	p := Posting{Program: d.cfg.Program}
+// post is the posting of what was decided, behind what was settled before it.
+// It takes the settled copies over.
+func (d *desk) post(decided []Transaction) Posting {
+	p := Posting{Program: d.cfg.Program, Transactions: decided}
 	txs, changes, rows := len(d.txs), len(d.changes), len(d.rows)
-	d.txs = append(d.txs, d.settled...)
-	if t != nil {
-		d.txs = append(d.txs, *t)
+	if len(d.settled) > 0 {
+		d.txs = append(append(d.txs, d.settled...), decided...)
+		p.Transactions = slices.Clip(d.txs[txs:])
 	}
 	for i, s := range d.touched {
-		d.changes = append(d.changes, AccountChange{Expect: d.before[i].Seq, Before: d.before[i].Hash, Account: s.head()})
+		d.changes = append(d.changes, AccountChange{Expect: d.before[i].Seq, Before: d.before[i].Hash, Account: s.head(), home: s.home})
 		for _, l := range s.dirtyLots {
 			d.rows = append(d.rows, *l)
 		}
@@ -358,12 +362,14 @@ func (d *desk) post(t *Transaction) Posting {
 			p.Holds = append(p.Holds, *copyHold(h))
 		}
 		s.posted()
-		d.states[s.ID] = s
+		if d.states[s.ID] != s {
+			d.states[s.ID] = s
+		}
 	}
 	if d.direct {
 		p.contents = slices.Clip(d.contents[d.mark:])
 	}
-	p.Transactions, p.Accounts, p.Lots = slices.Clip(d.txs[txs:]), slices.Clip(d.changes[changes:]), slices.Clip(d.rows[rows:])
+	p.Accounts, p.Lots = slices.Clip(d.changes[changes:]), slices.Clip(d.rows[rows:])
 	for i := range p.Transactions {
 		d.learn(&p.Transactions[i])
 	}
@@ -440,7 +446,8 @@ func due(s *state, at time.Time) []Transaction {
 // balances are the balances of the accounts of a transaction, in the units
 // concerned. What a backdated award gave may be over already.
 func (d *desk) balances(t *Transaction) []Balance {
-	out := make([]Balance, 0, len(d.touched))
+	out := d.room
+	d.room = nil
 	for _, s := range d.touched {
 		out = s.balancesAfter(out, t, d.cfg)
 	}

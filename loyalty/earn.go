@@ -70,8 +70,9 @@ func (c Earn) decide(d *desk, t *Transaction) error {
 		link    [1]Link
 		entries [2]Entry
 		lot     [1]Lot
+		balance [1]Balance
 	})
-	t.Links, t.Entries, t.Opens = room.link[:0], room.entries[:0], room.lot[:0]
+	t.Links, t.Entries, t.Opens, d.room = room.link[:0], room.entries[:0], room.lot[:0], room.balance[:0]
 	s, err := d.live(t, c.Account)
 	if err != nil {
 		return err
@@ -94,22 +95,21 @@ func (c Earn) decide(d *desk, t *Transaction) error {
 	if terms.UsableFrom.IsZero() {
 		terms.UsableFrom = t.Effective
 	}
-	terms = d.dated(terms, t.Unit)
-	for i, l := range lines {
-		own := terms
-		own.Line, own.Basis = l.Line, l.Basis
-		if own.Basis == 0 {
-			own.Basis = l.Amount
+	d.date(&terms, t.Unit)
+	for i := range lines {
+		terms.Line, terms.Basis = lines[i].Line, lines[i].Basis
+		if terms.Basis == 0 {
+			terms.Basis = lines[i].Amount
 		}
-		t.open(s, i, t.Unit, own, l.Amount, BookIssuer)
+		t.open(s, i, t.Unit, &terms, lines[i].Amount, BookIssuer)
 	}
 	t.Activity = terms.Policy.idle() || d.restarts(s, t.Unit)
 	d.settleDebt(t, s)
 	return nil
 }
 
-// dated completes the terms with the unit's policy and the instant that it gives.
-func (d *desk) dated(terms Terms, unit Unit) Terms {
+// date completes the terms with the unit's policy and the instant that it gives.
+func (d *desk) date(terms *Terms, unit Unit) {
 	if terms.Policy.Kind == "" {
 		terms.Policy = d.cfg.unit(unit).Expiry
 	}
@@ -121,14 +121,21 @@ func (d *desk) dated(terms Terms, unit Unit) Terms {
 	if terms.Policy.Clock == ClockUsable {
 		start = terms.UsableFrom
 	}
-	terms.Expires = terms.Policy.Instant(start, d.cfg.Zone)
-	return terms
+	if !start.Before(Forever) || terms.Policy.Kind == ExpireNever {
+		terms.Expires = Forever
+		return
+	}
+	last := &d.dates
+	if day := dateOf(start, d.cfg.Zone); last.day != day || last.policy != terms.Policy {
+		last.policy, last.day, last.expiry = terms.Policy, day, terms.Policy.after(day, d.cfg.Zone)
+	}
+	terms.Expires = last.expiry
 }
 
 // open adds the n-th lot of a transaction to an account.
-func (t *Transaction) open(s *state, n int, unit Unit, terms Terms, amount int64, from Book) {
+func (t *Transaction) open(s *state, n int, unit Unit, terms *Terms, amount int64, from Book) {
 	id := t.Key + "~" + strconv.Itoa(n+1)
-	t.Opens = append(t.Opens, Lot{Account: s.ID, ID: id, Unit: unit, Opened: t.Key, Terms: terms})
+	t.Opens = append(t.Opens, Lot{Account: s.ID, ID: id, Unit: unit, Opened: t.Key, Terms: *terms})
 	if amount > 0 {
 		t.move(from, s.book(), s.ID, unit, id, amount)
 		return
@@ -270,7 +277,7 @@ func (c Import) decide(d *desk, t *Transaction) error {
 		if terms.Basis == 0 {
 			terms.Basis = l.Amount
 		}
-		t.open(s, i, t.Unit, terms, l.Amount, BookIssuer)
+		t.open(s, i, t.Unit, &terms, l.Amount, BookIssuer)
 	}
 	d.settleDebt(t, s)
 	return nil
@@ -307,10 +314,11 @@ func (c Adjust) decide(d *desk, t *Transaction) error {
 	if c.Amount < 0 {
 		return d.take(t, s, t.Unit, -c.Amount, BookAdjusted)
 	}
-	terms := d.dated(Terms{
+	terms := Terms{
 		EarnedAt: t.Effective, UsableFrom: t.Effective, Policy: c.Expiry, Basis: c.Amount, Origin: s.ID,
-	}, t.Unit)
-	t.open(s, 0, t.Unit, terms, c.Amount, BookAdjusted)
+	}
+	d.date(&terms, t.Unit)
+	t.open(s, 0, t.Unit, &terms, c.Amount, BookAdjusted)
 	d.settleDebt(t, s)
 	return nil
 }

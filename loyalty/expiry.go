@@ -112,7 +112,11 @@ func (e Expiry) Instant(start time.Time, zone *time.Location) time.Time {
 	if !start.Before(Forever) || e.Kind == "" || e.Kind == ExpireNever {
 		return Forever
 	}
-	d := dateOf(start, zone)
+	return e.after(dateOf(start, zone), zone)
+}
+
+// after is Instant for a clock that starts on a local day.
+func (e Expiry) after(d date, zone *time.Location) time.Time {
 	switch e.Kind {
 	case ExpireDays, ExpireIdleDays:
 		d = d.addDays(e.N)

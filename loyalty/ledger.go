@@ -136,6 +136,9 @@ func (c *Config) checkUnit(u Unit) error {
 
 // checkPast refuses a time of something that cannot have happened yet.
 func (c *Config) checkPast(field string, t time.Time) error {
+	if t.IsZero() {
+		return nil
+	}
 	if err := checkTime(field, t); err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func newLedger(cfg Config, bound bool) *Ledger {
 	_, direct := cfg.Store.(*MemoryStore)
 	for range cfg.Lanes {
 		ln := &lane{ledger: l, cache: make(map[string]*state)}
-		ln.desk = desk{cfg: &l.cfg, direct: direct, states: make(map[string]*state), fresh: make(map[string]bool)}
+		ln.desk = desk{cfg: &l.cfg, direct: direct, states: make(map[string]*state)}
 		l.lanes = append(l.lanes, ln)
 	}
 	return l
@@ -320,7 +323,7 @@ func (l *Ledger) Lookup(ctx context.Context, key string) (Receipt, error) {
 	if len(a.Transactions) == 0 {
 		return Receipt{}, ErrNotFound
 	}
-	return l.receipt(ctx, &call{transaction: a.Transactions[0].Transaction, recorded: true, replayed: true})
+	return l.receipt(ctx, &call{outcome: [1]Transaction{a.Transactions[0].Transaction}, recorded: true, replayed: true})
 }
 
 // Sweep records the expiries and time-outs that are due at now, for at most
@@ -382,12 +385,12 @@ func (l *Ledger) currentBalance(ctx context.Context, account string, unit Unit) 
 // receipt completes a call. A receipt that is given again is folded from what
 // was recorded, so that it shows the balances of then.
 func (l *Ledger) receipt(ctx context.Context, c *call) (Receipt, error) {
-	r := Receipt{Transaction: c.transaction, Replayed: c.replayed}
+	r := Receipt{Transaction: c.outcome[0], Replayed: c.replayed}
 	if !c.recorded {
 		r.Balances = c.balances
 		return r, nil
 	}
-	t := &c.transaction
+	t := &c.outcome[0]
 	for _, link := range t.Links {
 		s, err := l.fold(ctx, link.Account, func(x *Transaction) verdict {
 			if x.link(link.Account).Seq > link.Seq {

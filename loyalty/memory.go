@@ -80,16 +80,11 @@ func (s *MemoryStore) find(name string) *memoryProgram {
 	return s.programs[name]
 }
 
-// seq is the sequence of an account, zero for none.
-func (s *MemoryStore) seq(program, account string) uint64 {
+// seq is the sequence of an account.
+func (s *MemoryStore) seq(a *memoryAccount) uint64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if p := s.find(program); p != nil {
-		if a := p.accounts[account]; a != nil {
-			return a.Seq
-		}
-	}
-	return 0
+	return a.Seq
 }
 
 // Load implements [Store].
@@ -174,7 +169,7 @@ func (p *memoryProgram) lot(at place) Lot {
 }
 
 func (p *memoryProgram) contents(m *memoryAccount) Contents {
-	c := Contents{Account: m.head()}
+	c := Contents{Account: m.head(), home: m}
 	if n := len(m.open); n > 0 {
 		c.Lots = make([]Lot, n)
 		for i, at := range m.open {
@@ -222,7 +217,10 @@ func (p *memoryProgram) commit(post *Posting) error {
 	}
 	for i := range post.Accounts {
 		c := &post.Accounts[i]
-		a := p.accounts[c.ID]
+		a := c.home
+		if a == nil {
+			a = p.accounts[c.ID]
+		}
 		p.posted = append(p.posted, a)
 		var seq uint64
 		var head Hash
@@ -240,9 +238,11 @@ func (p *memoryProgram) commit(post *Posting) error {
 	}
 	for i := range post.Accounts {
 		p.posted[i] = p.head(p.posted[i], &post.Accounts[i])
+		post.Accounts[i].home = p.posted[i]
 	}
 	for i := range post.Lots {
-		p.put(p.account(post, post.Lots[i].Account), &post.Lots[i])
+		l := &post.Lots[i]
+		p.put(p.account(post, l.Account), l, post.opens(l))
 	}
 	for i := range post.Holds {
 		p.account(post, post.Holds[i].Account).hold(&post.Holds[i])
@@ -263,6 +263,17 @@ func (p *memoryProgram) commit(post *Posting) error {
 		p.bind(post.Bindings[i])
 	}
 	return nil
+}
+
+// opens reports whether the posting brings the lot into its account: nobody
+// can have used its key before.
+func (post *Posting) opens(l *Lot) bool {
+	for i := range post.Transactions {
+		if post.Transactions[i].Key == l.Opened {
+			return true
+		}
+	}
+	return false
 }
 
 // account is an account that a posting is about.
@@ -315,13 +326,16 @@ func (p *memoryProgram) head(a *memoryAccount, c *AccountChange) *memoryAccount 
 // is not open.
 const listBytes = 4
 
-// put keeps the row of a lot, in place of the one before.
-func (p *memoryProgram) put(m *memoryAccount, l *Lot) {
+// put keeps the row of a lot, in place of the one before unless it is a new one.
+func (p *memoryProgram) put(m *memoryAccount, l *Lot, isNew bool) {
 	p.buf.b = append(p.buf.b[:0], 0, 0, 0, 0)
 	p.buf.row(l)
 	row := p.buf.b
 	hash := hashOfTwo(l.Account, l.ID)
-	at := p.row(l.Account, l.ID, hash)
+	var at place
+	if !isNew {
+		at = p.row(l.Account, l.ID, hash)
+	}
 	var number uint32
 	switch {
 	case at == 0:

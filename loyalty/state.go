@@ -9,42 +9,48 @@ import (
 // apply, so that what a command decides, what a read folds and what Verify
 // recomputes cannot differ.
 type state struct {
+	// First what every command looks at, side by side.
 	Account
 	zone  *time.Location
 	units []*unitState
+	// home is where a store in memory has the account.
+	home *memoryAccount
+	// next is the instant at which the next lot expires or hold times out,
+	// where dated says so.
+	next  time.Time
+	dated bool
+	// lean says that the lots are left to the store: only the sums are here.
+	lean bool
+	// asked says that a command wanted the lots.
+	asked bool
+	// cached is set while the state is in a lane's cache, busy while a batch
+	// works on it then.
+	cached, busy bool
+	// current says that a batch knows it to be as the store has it; one that
+	// comes from the cache may be behind another process.
+	current bool
+	// Most accounts have one unit: here is its room.
+	first [1]*unitState
+	only  unitState
+
+	// fresh are lots that the transaction at hand opens.
+	fresh      []*Lot
+	dirtyLots  []*Lot
+	dirtyHolds []*Reservation
+
 	holds []*Reservation
 	// open finds the lots of all units by ID; closed keeps the lots with nothing
 	// remaining that a batch of commands touches.
 	open   lotSet
 	closed lotSet
-	// fresh are lots that the transaction at hand opens.
-	fresh []*Lot
-	// lean says that the lots are left to the store: only the sums are here.
-	lean bool
-	// asked says that a command wanted the lots.
-	asked bool
-	// next is the instant at which the next lot expires or hold times out,
-	// where dated says so.
-	next  time.Time
-	dated bool
-	// cached is set while the state is in a lane's cache, busy while a batch
-	// works on it then.
-	cached, busy bool
-
-	dirtyLots  []*Lot
-	dirtyHolds []*Reservation
-
-	// Most accounts have one unit: here is its room.
-	only  unitState
-	first [1]*unitState
 }
 
 // unitState is what an account has of one unit.
 type unitState struct {
 	Standing
-	lots []slot // open lots, in the order of consumption
-	idle int    // how many of them have an idle policy
+	idle int    // how many lots have an idle policy
 	kept bool   // the standing has a row, even if there is nothing in it any more
+	lots []slot // open lots, in the order of consumption
 
 	// Sums over the open lots as of an instant, and right from the last vesting
 	// until the next. They do not look at expiry: whoever reads them settles what
@@ -59,7 +65,7 @@ func newState(id string, kind AccountKind, zone *time.Location) *state {
 
 // load builds the state of an account from what a store keeps.
 func load(c Contents, zone *time.Location) *state {
-	s := &state{Account: c.Account, zone: zone}
+	s := &state{Account: c.Account, zone: zone, home: c.home}
 	s.Account.Standings = nil
 	for _, st := range c.Standings {
 		u := s.addUnit(st.Unit)
@@ -83,7 +89,7 @@ func load(c Contents, zone *time.Location) *state {
 
 // clone is a deep copy, for work that may come to nothing.
 func (s *state) clone() *state {
-	c := &state{Account: s.Account, zone: s.zone, asked: s.asked}
+	c := &state{Account: s.Account, zone: s.zone, asked: s.asked, current: s.current, home: s.home}
 	for _, u := range s.units {
 		v := *u
 		v.lots = make([]slot, len(u.lots))
@@ -153,6 +159,9 @@ func (s *state) lot(id string) *Lot {
 		if l.ID == id {
 			return l
 		}
+	}
+	if s.lean {
+		return nil
 	}
 	if i := s.open.find(id); i >= 0 {
 		return s.open.lots[i]

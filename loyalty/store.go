@@ -49,6 +49,8 @@ type Contents struct {
 	Account
 	Lots  []Lot
 	Holds []Reservation
+
+	home *memoryAccount
 }
 
 // Recorded is a transaction with those that continue it.
@@ -134,6 +136,9 @@ type AccountChange struct {
 	Expect uint64
 	Before Hash
 	Account
+
+	// home is where a store of this package has the account, as far as is known.
+	home *memoryAccount
 }
 
 // Store keeps the ledgers of any number of programs. Its methods are safe for
