@@ -381,16 +381,18 @@ func (ln *lane) fetch(ctx context.Context, d *desk) error {
 func (ln *lane) round(ctx context.Context, d *desk, open []*call) []*call {
 	again, posted, postings := ln.again[:0], ln.posted[:0], ln.postings[:0]
 	d.txs, d.changes, d.rows = d.txs[:0], d.changes[:0], d.rows[:0]
-	d.written.b, d.contents = d.written.b[:0], d.contents[:0]
+	d.written.b, d.contents, d.waitedFor = d.written.b[:0], d.contents[:0], d.waitedFor[:0]
 	for _, c := range open {
 		if c.key != "" && slices.ContainsFunc(posted, func(p *call) bool { return p.key == c.key }) {
 			again = append(again, c)
 			continue
 		}
+		lacked := len(d.need.Accounts)
 		p, done := ln.attempt(d, c)
 		switch {
 		case !done:
 			again = append(again, c)
+			d.waitFor(c, d.need.Accounts[lacked:])
 		case len(p.Transactions) > 0:
 			postings, posted = append(postings, p), append(posted, c)
 		}

@@ -37,8 +37,10 @@ type desk struct {
 	recorded map[string]*Recorded // nil: known not to be there
 	lots     map[LotKey]*Lot      // rows loaded one by one; nil: known not to be there
 
-	// need is what the decisions of this round lacked.
-	need Query
+	// need is what the decisions of this round lacked, waited for the accounts
+	// of the commands that lacked it: those behind them in the batch wait too.
+	need      Query
+	waitedFor []string
 
 	// Rows of this round's postings lie in common arrays.
 	txs     []Transaction
@@ -70,6 +72,18 @@ func (d *desk) begin(now, after time.Time) {
 func (d *desk) needAccount(id string) {
 	if !slices.ContainsFunc(d.need.Accounts, func(w Want) bool { return w.Account == id }) {
 		d.need.Accounts = append(d.need.Accounts, Want{Account: id})
+	}
+}
+
+// waitFor keeps the accounts of a call that is to be decided in another round
+// for it, so that those behind it do not go first.
+func (d *desk) waitFor(c *call, lacked []Want) {
+	d.waitedFor = append(d.waitedFor, c.wants.accounts[:c.wants.n]...)
+	for _, s := range d.touched {
+		d.waitedFor = append(d.waitedFor, s.ID)
+	}
+	for _, w := range lacked {
+		d.waitedFor = append(d.waitedFor, w.Account)
 	}
 }
 
@@ -121,6 +135,9 @@ func (d *desk) find(id string) (*state, error) {
 	s, ok := d.states[id]
 	if !ok {
 		d.needAccount(id)
+		return nil, errNeed
+	}
+	if len(d.waitedFor) > 0 && slices.Contains(d.waitedFor, id) {
 		return nil, errNeed
 	}
 	if s.lean && !(d.sums && s.tells(d.now)) {
