@@ -93,14 +93,13 @@ func (w *Walk) TraitsChanged(ctx context.Context, names ...string) error {
 // nil is all.
 func (w *Walk) again(ctx context.Context, concerned func(*Definition) bool) error {
 	for _, i := range slices.Clone(w.open) {
-		in := &w.instances[i]
 		if concerned != nil && !concerned(w.definition(i)) {
 			continue
 		}
 		if err := w.elapse(ctx, i, w.now); err != nil {
 			return err
 		}
-		in = &w.instances[i]
+		in := &w.instances[i]
 		x := Input{Kind: ZoneInput, Time: w.now}
 		if concerned == nil {
 			x.Mode = in.Mode
