@@ -44,8 +44,8 @@ func (e *Engine) RunDue(ctx context.Context, now time.Time) (Progress, error) {
 	}
 }
 
-// runAll does claimed work in order. Waits that are over are gathered, up to
-// Config.Gather customers, until something else of one of them is due.
+// runAll does claimed work in order. Waits that are over are gathered until
+// something else of one of their customers is due.
 func (e *Engine) runAll(ctx context.Context, due []Due, now time.Time, p *Progress) error {
 	var timers []*InstanceRow
 	waiting := map[profile.ID]bool{}
@@ -60,7 +60,7 @@ func (e *Engine) runAll(ctx context.Context, due []Due, now time.Time, p *Progre
 			return err
 		}
 		if row := due[i].Instance; row != nil && row.Instance.Customer != "" {
-			if waiting[row.Instance.Customer] || len(timers) == e.cfg.Gather {
+			if waiting[row.Instance.Customer] || len(timers) == max(e.cfg.Gather, readAtOnce) {
 				if err := flush(); err != nil {
 					return err
 				}

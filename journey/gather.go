@@ -13,8 +13,8 @@ import (
 // not stop the others. Inputs are taken in the order of their Time, those of the same
 // Time as given: what comes together is the same story in whatever order it stands.
 //
-// Each input is atomic, as with Ingest. Up to Config.Gather customers share a
-// commit; where it meets another's, each input is taken by itself. The error is
+// Each input is atomic, as with Ingest. Up to 256 customers are read at once, and up
+// to Config.Gather share a commit; where it meets another's, each input is taken by itself. The error is
 // that of the context or the store: then some may be recorded and others not, and
 // all of them are given again.
 func (e *Engine) IngestBatch(ctx context.Context, inputs []Input) ([]Receipt, error) {
@@ -24,8 +24,9 @@ func (e *Engine) IngestBatch(ctx context.Context, inputs []Input) ([]Receipt, er
 	}
 	inputs, places := ordered(inputs)
 	now := e.now()
-	for from := 0; from < len(inputs); from += e.cfg.Gather {
-		window := inputs[from:min(from+e.cfg.Gather, len(inputs))]
+	size := max(e.cfg.Gather, readAtOnce)
+	for from := 0; from < len(inputs); from += size {
+		window := inputs[from:min(from+size, len(inputs))]
 		got := make([]Receipt, len(window))
 		err := e.ingestWindow(ctx, window, got, func(x *Input) error {
 			if x.Received.IsZero() {
@@ -61,7 +62,11 @@ func ordered(inputs []Input) ([]Input, []int) {
 	return out, places
 }
 
-// ingestWindow takes as many inputs as may share a commit, in rounds in which no
+// readAtOnce is how many customers are read at once, even where each has a commit of
+// their own. Who has changed by then is read again: the commit meets a conflict.
+const readAtOnce = 256
+
+// ingestWindow takes as many inputs as are read at once, in rounds in which no
 // customer and no ID comes twice.
 func (e *Engine) ingestWindow(ctx context.Context, inputs []Input, receipts []Receipt, check func(*Input) error) error {
 	var arrivals []*arrival
@@ -103,8 +108,7 @@ func (e *Engine) ingestWindow(ctx context.Context, inputs []Input, receipts []Re
 	return nil
 }
 
-// together takes inputs of different customers in one commit, or each by itself
-// where that meets another's.
+// together takes inputs of different customers.
 func (e *Engine) together(ctx context.Context, round []*arrival) ([]Receipt, error) {
 	lookups := make([]Lookup, len(round))
 	for i, a := range round {
@@ -114,6 +118,20 @@ func (e *Engine) together(ctx context.Context, round []*arrival) ([]Receipt, err
 	if err != nil {
 		return nil, err
 	}
+	receipts := make([]Receipt, 0, len(round))
+	for from := 0; from < len(round); from += e.cfg.Gather {
+		to := min(from+e.cfg.Gather, len(round))
+		got, err := e.takeAll(ctx, round[from:to], found[from:to])
+		if receipts = append(receipts, got...); err != nil {
+			return receipts, err
+		}
+	}
+	return receipts, nil
+}
+
+// takeAll takes inputs of different customers in one commit, or each by itself
+// where that meets another's.
+func (e *Engine) takeAll(ctx context.Context, round []*arrival, found []Found) ([]Receipt, error) {
 	receipts := make([]Receipt, len(round))
 	var b Batch
 	for i, a := range round {
@@ -135,6 +153,7 @@ func (e *Engine) together(ctx context.Context, round []*arrival) ([]Receipt, err
 		return receipts, nil
 	}
 	for i, a := range round {
+		var err error
 		if receipts[i], err = e.alone(ctx, a); err != nil {
 			if ctx.Err() != nil || isConflict(err) { // a caller's transaction has to be run again
 				return receipts[:i], err
@@ -155,20 +174,10 @@ func (b *Batch) add(c *Batch) {
 	b.History = append(b.History, c.History...)
 }
 
-// fireAll lets instances of different customers live through the waits that are
-// over, in one commit, or each by itself where that meets another's.
+// fireAll lets instances of different customers live through the waits that are over.
 func (e *Engine) fireAll(ctx context.Context, rows []*InstanceRow, now time.Time, p *Progress) error {
-	one := func(row *InstanceRow) error {
-		if err := e.fire(ctx, row, now, p); err != nil && !takenOver(err) {
-			return err
-		}
+	if len(rows) == 0 {
 		return nil
-	}
-	switch len(rows) {
-	case 0:
-		return nil
-	case 1:
-		return one(rows[0])
 	}
 	var l Lookup
 	for _, row := range rows {
@@ -182,6 +191,22 @@ func (e *Engine) fireAll(ctx context.Context, rows []*InstanceRow, now time.Time
 	for _, c := range f.Contacts {
 		contacts[c.Customer] = c
 	}
+	for len(rows) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(e.cfg.Gather, len(rows))
+		if err := e.fireSome(ctx, rows[:n], contacts, now, p); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// fireSome lets instances live through their waits in one commit, or each by itself
+// where that meets another's.
+func (e *Engine) fireSome(ctx context.Context, rows []*InstanceRow, contacts map[profile.ID]ContactRow, now time.Time, p *Progress) error {
 	kept := make([]InstanceRow, len(rows))
 	var b Batch
 	var failed []int
@@ -205,7 +230,7 @@ func (e *Engine) fireAll(ctx context.Context, rows []*InstanceRow, now time.Time
 	switch err := e.commit(ctx, &b); {
 	case isConflict(err):
 		for i := range kept {
-			if err := one(&kept[i]); err != nil {
+			if err := e.fire(ctx, &kept[i], now, p); err != nil && !takenOver(err) {
 				return err
 			}
 		}
