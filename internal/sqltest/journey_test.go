@@ -26,7 +26,7 @@ func emptyJourneys(t testing.TB, e engine) func(testing.TB) journey.Store {
 	s := journeyStore(t, db, e.dialect)
 	tables := []string{"instance", "effect", "history", "contact", "entry", "input", "definition"}
 	if e.dialect == journeysql.SQLite {
-		tables = append(tables, "claim", "history_owner")
+		tables = append(tables, "claim", "history_owner", "history_block")
 	}
 	return func(t testing.TB) journey.Store {
 		for _, table := range tables {

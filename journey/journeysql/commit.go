@@ -104,12 +104,12 @@ func unique(err error, what string) error {
 
 // putEach writes row by row, for SQLite.
 func (s *Store) putEach(ctx context.Context, ex sqlkit.Executor, b *journey.Batch, rows []written, force bool) error {
-	for i := range b.Inputs {
-		v, err := inputValues(s.dialect, &b.Inputs[i])
+	if len(b.Inputs) > 0 {
+		w, err := valuesOf(s.dialect, &inputs, b.Inputs, inputValues)
 		if err != nil {
 			return err
 		}
-		if _, err := ex.ExecContext(ctx, s.addInput, v...); err != nil {
+		if _, err := s.addInput.run(ctx, ex, w.rows); err != nil {
 			return unique(err, "input")
 		}
 	}
@@ -117,14 +117,20 @@ func (s *Store) putEach(ctx context.Context, ex sqlkit.Executor, b *journey.Batc
 		version := w.t.index("row_version")
 		p := s.puts[w.t]
 		var there []string
+		var fresh [][]any
 		for _, row := range w.rows {
 			expect := row[version].(int64) - 1
+			if expect == 0 {
+				fresh = append(fresh, row)
+				continue
+			}
 			if err := putRow(ctx, ex, w.t, p, row, expect, force); err != nil {
 				return err
 			}
-			if expect > 0 {
-				there = append(there, row[0].(string))
-			}
+			there = append(there, row[0].(string))
+		}
+		if _, err := p.insert.run(ctx, ex, fresh); err != nil {
+			return unique(err, w.t.name)
 		}
 		if p.unclaim != "" && len(there) > 1 { // that of a single row is left to the next claim
 			if _, err := ex.ExecContext(ctx, p.unclaim, s.dialect.List(there)); err != nil {
@@ -132,20 +138,61 @@ func (s *Store) putEach(ctx context.Context, ex sqlkit.Executor, b *journey.Batc
 			}
 		}
 	}
+	var last sql.Result
+	var same [][]any // lines of one width that are not written yet
 	for i := range b.History {
 		v, err := recordValues(s.dialect, &b.History[i], false)
 		if err != nil {
 			return err
 		}
-		text := s.addLine
-		if len(v) == moved {
-			text = s.addMove
+		same = append(same, v)
+		if i+1 < len(b.History) && wide(&b.History[i]) == wide(&b.History[i+1]) {
+			continue
 		}
-		if _, err := ex.ExecContext(ctx, text, v...); err != nil {
+		p := &s.addMove
+		if wide(&b.History[i]) {
+			p = &s.addLine
+		}
+		if last, err = p.run(ctx, ex, same); err != nil {
+			return err
+		}
+		same = same[:0]
+	}
+	if last == nil {
+		return nil
+	}
+	if err := s.place(ctx, ex, b.History, last); err != nil {
+		return err
+	}
+	return s.own(ctx, ex, b)
+}
+
+// historyBlock is how many lines of history a block has, as in the migrations.
+const historyBlock = 1024
+
+// place notes in which blocks of the history journeys have lines. last is the
+// insert of the last line; they have been numbered one after the other.
+func (s *Store) place(ctx context.Context, ex sqlkit.Executor, lines []journey.Record, last sql.Result) error {
+	end, err := last.LastInsertId()
+	if err != nil {
+		return err
+	}
+	type block struct {
+		journey string
+		n       int64
+	}
+	noted := map[block]bool{}
+	for i := range lines {
+		b := block{lines[i].Journey, (end - int64(len(lines)-1-i)) / historyBlock}
+		if noted[b] {
+			continue
+		}
+		noted[b] = true
+		if _, err := ex.ExecContext(ctx, s.addBlock, b.journey, b.n); err != nil {
 			return err
 		}
 	}
-	return s.own(ctx, ex, b)
+	return nil
 }
 
 // own notes which customers have lines of an instance that is not theirs.
@@ -172,11 +219,8 @@ func (s *Store) own(ctx context.Context, ex sqlkit.Executor, b *journey.Batch) e
 	return nil
 }
 
+// putRow writes a row that is there.
 func putRow(ctx context.Context, ex sqlkit.Executor, t *table, p put, row []any, expect int64, force bool) error {
-	if expect == 0 {
-		_, err := ex.ExecContext(ctx, p.insert, row...)
-		return unique(err, t.name)
-	}
 	updates := p.updates
 	if t.over(row) {
 		updates = updates[1:]
@@ -194,7 +238,7 @@ func putRow(ctx context.Context, ex sqlkit.Executor, t *table, p put, row []any,
 	if !force {
 		return conflict(t.name)
 	}
-	_, err := ex.ExecContext(ctx, p.insert, row...) // erased a moment ago
+	_, err := p.insert.run(ctx, ex, [][]any{row}) // erased a moment ago
 	return unique(err, t.name)
 }
 

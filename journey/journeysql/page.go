@@ -56,6 +56,7 @@ func pageText(d sqlkit.Dialect, k pageKey) string {
 	} else if k.customer {
 		filter("customer")
 	}
+	blocks := k.journey && n == 0 && k.kind == journey.HistoryPage && d == sqlkit.SQLite
 	if k.journey {
 		filter("journey")
 	}
@@ -71,6 +72,11 @@ func pageText(d sqlkit.Dialect, k pageKey) string {
 		where = append(where, fmt.Sprintf("(t.journey, t.version) > ($%d, $%d)", n+1, n+2))
 		order = "t.journey, t.version"
 		n++
+	}
+	if blocks {
+		return d.Bind(fmt.Sprintf("SELECT %[1]s FROM journey_history_block b CROSS JOIN journey_history t"+
+			" WHERE b.journey = $1 AND b.block >= $2 / %[2]d AND t.n BETWEEN max(b.block * %[2]d, $3 + 1) AND b.block * %[2]d + %[2]d - 1 AND t.journey = b.journey"+
+			" ORDER BY b.block, t.n LIMIT $4", list, historyBlock))
 	}
 	if k.kind != journey.DefinitionPage {
 		where = append(where, fmt.Sprintf("%s > $%d", order, n+1))
@@ -109,6 +115,9 @@ func (s *Store) Page(ctx context.Context, q journey.Query) (journey.Page, error)
 			after = n
 		}
 		args = append(args, after)
+		if key == (pageKey{kind: q.Kind, journey: true}) && s.dialect == sqlkit.SQLite {
+			args = append(args, after)
+		}
 	case journey.DefinitionPage:
 		name, version, _ := strings.Cut(q.After, "\x00")
 		args = append(args, name, version)

@@ -422,7 +422,7 @@ func recordValues(d sqlkit.Dialect, r *journey.Record, whole bool) ([]any, error
 	w.optional(r.Input)
 	w.free(r.Cause)
 	w.free(r.Detail)
-	if !whole && r.Effect == "" && r.EffectKind == "" && r.Name == "" && r.Args == nil && r.State == 0 && undecided(&r.Decision) {
+	if !whole && !wide(r) {
 		return w.values, w.err
 	}
 	w.optional(r.Effect)
@@ -436,6 +436,11 @@ func recordValues(d sqlkit.Dialect, r *journey.Record, whole bool) ([]any, error
 	w.optional(state)
 	w.decision(&r.Decision)
 	return w.values, w.err
+}
+
+// wide reports whether a line of history has anything of an effect.
+func wide(r *journey.Record) bool {
+	return r.Effect != "" || r.EffectKind != "" || r.Name != "" || r.Args != nil || r.State != 0 || !undecided(&r.Decision)
 }
 
 func undecided(d *contact.Decision) bool {

@@ -2,7 +2,6 @@ package journeysql
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
@@ -16,10 +15,11 @@ type statements struct {
 	pages    sync.Map // pageKey → text
 	commits  sync.Map // commitKey → text
 	puts     map[*table]put
-	addInput string
-	addMove  string // a line of history that is about no effect
-	addLine  string
+	addInput insert
+	addMove  insert // lines of history that are about no effect
+	addLine  insert
 	addOwner string
+	addBlock string
 	erase    []erasure
 	purge    []string // by instance
 	next     string
@@ -38,13 +38,11 @@ func newStatements(d sqlkit.Dialect) *statements {
 	for _, t := range []*table{&instances, &effects, &contacts, &entries, &definitions} {
 		s.puts[t] = newPut(t)
 	}
-	insert := func(t *table, columns []sqlkit.Column) string {
-		return "INSERT INTO " + t.name + " (" + names(columns) + ") VALUES (" + strings.Repeat("?, ", len(columns)-1) + "?)"
-	}
-	s.addInput = insert(&inputs, inputs.columns)
-	s.addMove = insert(&history, history.columns[:moved])
-	s.addLine = insert(&history, history.columns)
+	s.addInput = newInsert(inputs.name, inputs.columns)
+	s.addMove = newInsert(history.name, history.columns[:moved])
+	s.addLine = newInsert(history.name, history.columns)
 	s.addOwner = "INSERT OR IGNORE INTO journey_history_owner (customer, instance) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM journey_instance WHERE id = ? AND customer = ?)"
+	s.addBlock = "INSERT OR IGNORE INTO journey_history_block (journey, block) VALUES (?, ?)"
 	s.erase = erasures(d)
 	s.purge = purgeTexts(d)
 	if d == sqlkit.SQLite {

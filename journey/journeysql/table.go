@@ -1,6 +1,8 @@
 package journeysql
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,11 +127,43 @@ func (t *table) list(d sqlkit.Dialect) string {
 // updates that fits. Each leaves fewer of the fixed columns alone than the one
 // before, the last none.
 type put struct {
-	insert  string
+	insert  insert
 	updates []update
 	unclaim string
 	// moving runs before the last update, with the key and the customer.
 	moving string
+}
+
+// insert are the statements that insert rows: one, two and so on.
+type insert []string
+
+// insertRoom bounds the parameters of one statement: drivers bind them in the
+// square of their number.
+const insertRoom = 64
+
+func newInsert(table string, columns []sqlkit.Column) insert {
+	row := "(" + strings.Repeat("?, ", len(columns)-1) + "?)"
+	out := make(insert, max(insertRoom/len(columns), 1))
+	for i := range out {
+		out[i] = "INSERT INTO " + table + " (" + names(columns) + ") VALUES " + strings.Repeat(row+", ", i) + row
+	}
+	return out
+}
+
+// run inserts rows in their order; the result is that of the last statement.
+func (s insert) run(ctx context.Context, ex sqlkit.Executor, rows [][]any) (last sql.Result, err error) {
+	for len(rows) > 0 {
+		n := min(len(s), len(rows))
+		args := rows[0]
+		if n > 1 {
+			args = slices.Concat(rows[:n]...)
+		}
+		if last, err = ex.ExecContext(ctx, s[n-1], args...); err != nil {
+			return nil, err
+		}
+		rows = rows[n:]
+	}
+	return last, nil
 }
 
 // update is a statement that changes a row if it has the version expected. Its
@@ -140,7 +174,7 @@ type update struct {
 }
 
 func newPut(t *table) put {
-	p := put{insert: "INSERT INTO " + t.name + " (" + names(t.columns) + ") VALUES (" + strings.Repeat("?, ", len(t.columns)-1) + "?)"}
+	p := put{insert: newInsert(t.name, t.columns)}
 	version := "row_version"
 	if t.claimed != "" {
 		key := t.columns[0].Name

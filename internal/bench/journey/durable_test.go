@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,9 +25,11 @@ import (
 const flows = 1000
 
 // openSQLite opens an empty database; both sides use the same data source name,
-// and one connection, as River's SQLite driver advises.
+// and one connection, as River's SQLite driver advises. What the side before left
+// to be written to the disk is written first.
 func openSQLite(tb testing.TB) *sql.DB {
 	tb.Helper()
+	syscall.Sync()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(tb.TempDir(), "bench.db")+
 		"?_txlock=immediate&_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(10000)")
 	if err != nil {
