@@ -408,8 +408,9 @@ func (ln *lane) round(ctx context.Context, d *desk, open []*call) []*call {
 		}
 		if err == nil {
 			for _, a := range postings[i].Accounts {
-				s := d.states[a.ID]
-				s.current, s.home = true, a.home
+				if s := d.states[a.ID]; s != nil { // nil: a rejection behind it asked for the account again
+					s.current, s.home = true, a.home
+				}
 			}
 			continue
 		}

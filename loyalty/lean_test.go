@@ -61,6 +61,20 @@ func TestCommandsOfAnAccountTakeEffectInTheirOrderInABatch(t *testing.T) {
 	}
 }
 
+func TestARejectionBehindAnotherCommandOfItsAccountIsCertain(t *testing.T) {
+	l, _ := clockedLedger(t)
+	mustPost(t, l, loyalty.Earn{Key: "1", Account: "m", Amount: 10})
+	mustPost(t, l, loyalty.Redeem{Key: "2", Account: "m", Amount: 1}) // its lots are in the cache now
+	_, errs := l.PostBatch(t.Context(), []loyalty.Command{
+		loyalty.Redeem{Key: "3", Account: "m", Amount: 6},
+		loyalty.Redeem{Key: "4", Account: "m", Amount: 6},
+		loyalty.Redeem{Key: "5", Account: "m", Amount: 3},
+	})
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], loyalty.ErrInsufficient)
+	require.NoError(t, errs[2])
+}
+
 // An account whose lots were left to the store answers as one that has them.
 func TestAnAccountKnownByItsSumsAnswersAsOneWithLots(t *testing.T) {
 	month := loyalty.UnitConfig{Unit: loyalty.Points, Expiry: loyalty.Expiry{Kind: loyalty.ExpireDays, N: 10}}
