@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
@@ -100,19 +101,21 @@ func doomed() error {
 	return <-errs
 }
 
+var crashEngines = []struct {
+	driver string
+	source func(testing.TB) string
+}{
+	{"sqlite", func(t testing.TB) string { return SQLiteSource(t, "normal") }},
+	{"pgx", PostgresSource},
+}
+
 // TestCrash kills a process under load at random moments and starts it again:
 // nothing that it acknowledged is lost, nothing is done twice when what was open
 // is repeated, and nothing is there by half.
 func TestCrash(t *testing.T) {
 	const seed = 8
 	t.Logf("seed %d", seed)
-	for _, e := range []struct {
-		driver string
-		source func(testing.TB) string
-	}{
-		{"sqlite", func(t testing.TB) string { return SQLiteSource(t, "normal") }},
-		{"pgx", PostgresSource},
-	} {
+	for _, e := range crashEngines {
 		t.Run(dialectOf(e.driver).String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			source := e.source(t)
@@ -175,6 +178,66 @@ func TestCrash(t *testing.T) {
 			s.verify(t, attempted, attempted)
 			t.Logf("killed %d times, %d operations, %d of them open when it was killed", *crashCycles, len(attempted), len(attempted)-len(acknowledged))
 			require.Greater(t, len(attempted), *crashCycles)
+		})
+	}
+}
+
+// TestProcessesShareAStore lets several processes do their work on one database
+// at once: they meet on customers, cards, journeys and segments, whose outcome is
+// that of one. Then all are killed, and what was open is repeated.
+func TestProcessesShareAStore(t *testing.T) {
+	const processes, each, apart = 3, 40, 100_000
+	for _, e := range crashEngines {
+		t.Run(dialectOf(e.driver).String(), func(t *testing.T) {
+			ctx := context.Background()
+			source := e.source(t)
+			db := open(t, e.driver, source, 2)
+			require.NoError(t, migrateShop(ctx, db, dialectOf(e.driver)))
+			acknowledged, attempted := map[string]bool{}, map[string]bool{}
+			var mu sync.Mutex
+			var group sync.WaitGroup
+			for p := range processes {
+				group.Go(func() {
+					child := exec.Command(os.Args[0])
+					child.Env = append(os.Environ(), crashDriver+"="+e.driver, crashSource+"="+source, crashFrom+"="+strconv.Itoa(p*apart))
+					var complaint strings.Builder
+					child.Stderr = &complaint
+					out, err := child.StdoutPipe()
+					if !assert.NoError(t, err) || !assert.NoError(t, child.Start()) {
+						return
+					}
+					done := 0
+					for lines := bufio.NewScanner(out); lines.Scan(); {
+						word, op, _ := strings.Cut(lines.Text(), " ")
+						mu.Lock()
+						switch word {
+						case "try":
+							attempted[op] = true
+						case "ok":
+							acknowledged[op] = true
+							done++
+						}
+						mu.Unlock()
+						if done == each {
+							_ = child.Process.Kill()
+						}
+					}
+					assert.ErrorContains(t, child.Wait(), "killed", "%s", &complaint)
+				})
+			}
+			group.Wait()
+			settle(t, db, dialectOf(e.driver))
+			s, err := openShop(ctx, db, dialectOf(e.driver))
+			require.NoError(t, err)
+			require.NoError(t, s.journeys.Deploy(ctx, thanks()))
+			s.verify(t, acknowledged, attempted)
+			for op := range attempted {
+				require.NoError(t, s.do(ctx, op, nil))
+			}
+			s.finish(t)
+			s.verify(t, attempted, attempted)
+			t.Logf("%d operations of %d processes, %d acknowledged", len(attempted), processes, len(acknowledged))
+			require.GreaterOrEqual(t, len(acknowledged), processes*each)
 		})
 	}
 }

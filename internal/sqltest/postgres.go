@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -111,19 +112,13 @@ func open(t testing.TB, driver, source string, conns int) *sql.DB {
 	return db
 }
 
-func withDatabase(url, name string) string {
-	if strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://") {
-		head, query, _ := strings.Cut(url, "?")
-		if i := strings.LastIndexByte(head, '/'); i > len("postgresql://") {
-			head = head[:i]
-		}
-		if query != "" {
-			query = "?" + query
-		}
-		return head + "/" + name + query
+func withDatabase(source, name string) string {
+	if at, err := url.Parse(source); err == nil && strings.HasPrefix(at.Scheme, "postgres") {
+		at.Path = "/" + name
+		return at.String()
 	}
 	var kept []string
-	for _, field := range strings.Fields(url) {
+	for _, field := range strings.Fields(source) {
 		if !strings.HasPrefix(field, "dbname=") {
 			kept = append(kept, field)
 		}
