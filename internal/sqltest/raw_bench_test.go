@@ -94,9 +94,9 @@ func middle(d []time.Duration) float64 {
 
 // tableShape is what the rows of a table look like.
 type tableShape struct {
-	name, autoIncrement string
-	columns, types      []string
-	key                 []int // columns of the primary key
+	name, given    string // given is a column whose value the engine gives
+	columns, types []string
+	key            []int // columns of the primary key
 }
 
 // row is the values of a table's row.
@@ -191,16 +191,19 @@ func recordRows(b testing.TB, e engine, op operation, n int) *recording {
 func shapeOfTable(b testing.TB, db *sql.DB, d sqlkit.Dialect, name string) *tableShape {
 	b.Helper()
 	t := &tableShape{name: name}
-	text := "SELECT c.column_name, c.data_type, k.column_name IS NOT NULL FROM information_schema.columns c " +
+	text := "SELECT c.column_name, c.data_type, k.column_name IS NOT NULL, c.is_identity = 'YES' FROM information_schema.columns c " +
 		"LEFT JOIN information_schema.key_column_usage k ON k.table_name = c.table_name AND k.column_name = c.column_name " +
 		"AND k.constraint_name = c.table_name || '_pkey' WHERE c.table_name = $1 AND c.table_schema = 'public' ORDER BY c.ordinal_position"
 	if d == sqlkit.SQLite {
-		text = "SELECT name, type, pk > 0 FROM pragma_table_info($1) ORDER BY cid"
+		text = "SELECT name, type, pk > 0, false FROM pragma_table_info($1) ORDER BY cid"
 	}
 	require.NoError(b, sqlkit.Scan(context.Background(), db, func(r *sql.Rows) error {
 		var column, kind string
-		var key bool
-		err := r.Scan(&column, &kind, &key)
+		var key, given bool
+		err := r.Scan(&column, &kind, &key, &given)
+		if given {
+			t.given = column
+		}
 		if key {
 			t.key = append(t.key, len(t.columns))
 		}
@@ -236,7 +239,11 @@ func (c *rowChange) statements(d sqlkit.Dialect) {
 		for i := range t.columns {
 			values = append(values, param(i))
 		}
-		c.write = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") VALUES (" + strings.Join(values, ", ") + ")"
+		overriding := ""
+		if t.given != "" {
+			overriding = "OVERRIDING SYSTEM VALUE "
+		}
+		c.write = "INSERT INTO " + t.name + " (" + strings.Join(t.columns, ", ") + ") " + overriding + "VALUES (" + strings.Join(values, ", ") + ")"
 	default:
 		for i, column := range t.columns {
 			if !slices.Contains(t.key, i) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cxkit/cxkit/internal/sqlkit"
@@ -110,6 +111,7 @@ func (s *Store) Load(ctx context.Context, q profile.Query) (profile.Rows, error)
 type loaded struct {
 	rows  profile.Rows
 	names map[profile.Name]bool
+	seen  map[string]bool // rows, where the statement may find one twice
 }
 
 // more are the names that those loaded are tied to and that were not asked for.
@@ -154,7 +156,18 @@ func (s *Store) load(ctx context.Context, ex sqlkit.Executor, q profile.Query, w
 	if of.asked&arrivals == 0 {
 		l.rows.Arrival = 1
 	}
-	err := sqlkit.Scan(ctx, ex, l.scan, s.text(of), s.args(of, q, want)...)
+	text, args := s.text(of), s.args(of, q, want)
+	if text.order != nil {
+		ordered := make([]any, len(text.order))
+		for i, arg := range text.order {
+			ordered[i] = args[arg]
+		}
+		args = ordered
+	}
+	if of.simple() {
+		l.seen = map[string]bool{}
+	}
+	err := sqlkit.Scan(ctx, ex, l.scan, text.text, args...)
 	return l, err
 }
 
@@ -213,8 +226,15 @@ func (l *loaded) scan(r *sql.Rows) error {
 		}
 		return k, err
 	}
-	rows := &l.rows
-	switch parts(1) << tag {
+	rows, part := &l.rows, parts(1)<<tag
+	if l.seen != nil && part&(evidence|profiles) != 0 {
+		row := strconv.FormatInt(tag, 10) + k1.String
+		if l.seen[row] {
+			return nil
+		}
+		l.seen[row] = true
+	}
+	switch part {
 	case events:
 		e, err := eventRow(k1.String, k2.String, n1 != 0, doc.String)
 		if err != nil {
@@ -365,16 +385,26 @@ func (s *Store) Rules(ctx context.Context) (doc string, err error) {
 	return doc, err
 }
 
-// text is the statement of a load.
-func (s *Store) text(of shape) string {
+// loading is the statement of a load, and which argument each of its parameters
+// is where they are not in order.
+type loading struct {
+	text  string
+	order []int
+}
+
+func (s *Store) text(of shape) loading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text, ok := s.loads[of]
+	l, ok := s.loads[of]
 	if !ok {
-		text = s.d.Bind(loadText(s.d, of))
-		s.loads[of] = text
+		if of.simple() {
+			l.text, l.order = loadOne(s.d, of)
+		} else {
+			l.text = s.d.Bind(loadText(s.d, of))
+		}
+		s.loads[of] = l
 	}
-	return text
+	return l
 }
 
 // loadText follows from what is asked to what belongs to it, key by key, and
@@ -480,19 +510,24 @@ func loadText(d Dialect, of shape) string {
 		all = append(all, "SELECT "+columns(d, 6, "type", "from_party", "to_party", "actor", "0", "0", "0", "0", "handed_at", "", "", "reason")+" FROM profile_handover")
 	}
 	if p&arrivals != 0 {
-		from := fmt.Sprintf("nextval('profile_arrival') * %d", arrivalStep)
-		if d == SQLite {
-			from = "coalesce(max(arrival), 0)"
-		}
-		text := "SELECT " + columns(d, 7, "", "", "", "", "0", from, "0", "0", "", "", "", "")
-		if d == SQLite {
-			text += " FROM profile_evidence WHERE arrival > 0" // as its index
-		}
-		all = append(all, text)
+		all = append(all, arrival(d))
 	}
 	text := strings.Join(all, " UNION ALL ")
 	if len(with) > 0 {
 		text = "WITH " + strings.Join(with, ", ") + " " + text
+	}
+	return text
+}
+
+// arrival selects an arrival number: on SQLite the last that was given.
+func arrival(d Dialect) string {
+	from := fmt.Sprintf("nextval('profile_arrival') * %d", arrivalStep)
+	if d == SQLite {
+		from = "coalesce(max(arrival), 0)"
+	}
+	text := "SELECT " + columns(d, 7, "", "", "", "", "0", from, "0", "0", "", "", "", "")
+	if d == SQLite {
+		text += " FROM profile_evidence WHERE arrival > 0" // as its index
 	}
 	return text
 }

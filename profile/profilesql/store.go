@@ -60,7 +60,7 @@ type shared struct {
 	mu      sync.Mutex
 	version uint64           // the last given
 	arrival uint64           // the last given; SQLite's alone
-	loads   map[shape]string // the statements that load
+	loads   map[shape]loading // the statements that load
 }
 
 var (
@@ -76,7 +76,7 @@ func New(db *sql.DB, dialect Dialect, options ...Option) (*Store, error) {
 	}
 	return &Store{
 		d: dialect, pool: pool,
-		shared: &shared{statements: newStatements(dialect), node: rand.Uint64N(1 << nodeBits), loads: map[shape]string{}},
+		shared: &shared{statements: newStatements(dialect), node: rand.Uint64N(1 << nodeBits), loads: map[shape]loading{}},
 	}, nil
 }
 
