@@ -63,7 +63,9 @@ func loadOne(d Dialect, of shape) (text string, order []int) {
 		n++
 		all = append(all, "SELECT "+columns(d, 3, "id", "evidence", "", "", "0", "0", "0", "0", "", "", "", "")+
 			" FROM profile_anchor WHERE id = "+param(at))
-		paths = append(paths, func() path { return path{"profile_anchor k CROSS JOIN ", "k.id = " + param(at) + " AND ", "k.evidence"} })
+		paths = append(paths, func() path {
+			return path{"profile_anchor k CROSS JOIN ", "k.id = " + param(at) + " AND ", "k.evidence"}
+		})
 	}
 	for _, way := range paths {
 		p := way()

@@ -58,8 +58,8 @@ type shared struct {
 	node uint64 // tells the versions of processes apart
 
 	mu      sync.Mutex
-	version uint64           // the last given
-	arrival uint64           // the last given; SQLite's alone
+	version uint64            // the last given
+	arrival uint64            // the last given; SQLite's alone
 	loads   map[shape]loading // the statements that load
 }
 
