@@ -140,11 +140,15 @@ func (e *Engine) routesOf(name string) *routes[*seriesColumn] {
 func (e *Engine) touch(name string, customers []uint32) {
 	if to := e.routesOf(name); to != nil {
 		for _, col := range to.always {
-			if col.latest != nil {
-				col.latest.touch(customers)
-				for _, l := range col.leaves {
-					col.latest.touched += l.peek(col.latest, e.clock, customers)
-				}
+			if col.latest == nil || !col.latest.beyond(farRows) {
+				continue
+			}
+			col.latest.touch(customers)
+			if !col.latest.beyond(farAnswers) {
+				continue
+			}
+			for _, l := range col.leaves {
+				col.latest.touched += l.peek(col.latest, e.clock, customers)
 			}
 		}
 	}

@@ -34,6 +34,13 @@
 // sample, split for experiments ([SampleRatio] checks them) and export.
 // [Engine.Memory] tells what the index takes.
 //
+// # Speed
+//
+// Questions over all customers are bound by memory and by the instruction that
+// counts bits, for which Go looks at each use whether the processor has it: what
+// is built with GOAMD64=v2 or v3 counts two sets of ten million in 62 µs instead
+// of 81.
+//
 // # Restart
 //
 // With a [Store] an engine survives a restart: [Resume] goes on from the last

@@ -486,10 +486,10 @@ func (e *Engine) Transitions(ctx context.Context, after uint64) iter.Seq2[Transi
 const transitionsPage = 256
 
 // Explain says why the customer is in the segment at t, or not, by the facts
-// that the engine knows; t is not before its clock. Of a count it may know no
-// more than what the rules ask for: of seven orders, where three are asked
-// for, three. The error matches [ErrUnknownSegment] or
-// [ErrUnknownCustomer].
+// that the engine knows; the zero t is its clock, an earlier one is [ErrPast].
+// Of a count it may know no more than what the rules ask for: of seven orders,
+// where three are asked for, three. The error matches [ErrUnknownSegment],
+// [ErrUnknownCustomer] or ErrPast.
 func (e *Engine) Explain(ctx context.Context, segment string, id profile.ID, t time.Time) (Explanation, error) {
 	if err := ctx.Err(); err != nil {
 		return Explanation{}, err
@@ -504,5 +504,12 @@ func (e *Engine) Explain(ctx context.Context, segment string, id profile.ID, t t
 	if !ok || !e.alive.has(d) {
 		return Explanation{}, ErrUnknownCustomer
 	}
-	return explain(e.foresee(d), s.compiled, micros(t)), nil
+	at := e.clock
+	if !t.IsZero() {
+		at = micros(t)
+	}
+	if at < e.clock {
+		return Explanation{}, ErrPast
+	}
+	return explain(e.foresee(d), s.compiled, at), nil
 }

@@ -76,9 +76,9 @@ type handedOver struct {
 // belongs anew by it enters at the instant of the hand-over, be it past or to
 // come, by [ByHandOver]. The same one again changes nothing. The error matches
 // profile.ErrInvalidHandOver for one that names nobody or the same party twice,
-// or is that of ctx, the History or the Store; nothing is handed over then. It
-// costs a look at every customer who has a relation of the type that a rule asks
-// for.
+// or is that of ctx or the History, and nothing is handed over then, or of the
+// Store, as with [Engine.Advance]. It costs a look at every customer who has a
+// relation of the type that a rule asks for.
 func (e *Engine) HandOver(ctx context.Context, h profile.HandOver) error {
 	x, err := handOverOf(h)
 	if err != nil {

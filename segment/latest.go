@@ -111,39 +111,16 @@ func (e *Engine) count(col *seriesColumn, d uint32, at int64) {
 	}
 	if narrow := c.narrow[page]; narrow != nil {
 		if s, ok := narrowed(at); ok {
-			countInto(e, col.leaves, d, narrow[row:row+c.k], s)
+			countInto(e, col.leaves, d, narrow[row:row+c.k], s, true)
 			return
 		}
 		c.widen(page)
 	}
-	countInto(e, col.leaves, d, c.wide[page][row:row+c.k], at)
+	countInto(e, col.leaves, d, c.wide[page][row:row+c.k], at, false)
 }
 
-// rowInstant is an instant as a row has it.
-type rowInstant interface{ uint32 | int64 }
-
-// unpackInstant gives the instant of one in a row, which is there.
-func unpackInstant[T rowInstant](x T) int64 {
-	if s, ok := any(x).(uint32); ok {
-		return int64(s-1) * 1_000_000
-	}
-	return int64(x)
-}
-
-// packEdge is the edge of a window for a row: what is greater is in.
-func packEdge[T rowInstant](lo int64) T {
-	const second = 1_000_000
-	var edge T
-	if _, ok := any(edge).(uint32); !ok {
-		return T(lo)
-	}
-	if lo < 0 {
-		return 0
-	}
-	return T(min(lo/second+1, math.MaxUint32))
-}
-
-func countInto[T rowInstant](e *Engine, leaves []*leafState, d uint32, row []T, at T) {
+// countInto puts an instant into a row, narrow or wide.
+func countInto[T uint32 | int64](e *Engine, leaves []*leafState, d uint32, row []T, at T, narrow bool) {
 	i, out := addLatest(row, at)
 	if i == len(row) {
 		return
@@ -161,12 +138,37 @@ func countInto[T rowInstant](e *Engine, leaves []*leafState, d uint32, row []T, 
 		if turn < len(row) {
 			before = row[turn]
 		}
-		lo := packEdge[T](l.edge(e.clock))
-		if row[turn-1] > lo && before <= lo {
-			e.reach(l, d, unpackInstant(row[turn-1]))
+		lo := l.edge(e.clock)
+		if narrow {
+			lo = narrowEdge(lo)
+		}
+		if edge := T(lo); row[turn-1] > edge && before <= edge {
+			decides := int64(row[turn-1])
+			if narrow {
+				decides = (decides - 1) * 1_000_000
+			}
+			e.reach(l, d, decides)
 		}
 	}
 }
+
+// narrowEdge is the edge of a window for whole seconds: what is greater is in.
+func narrowEdge(lo int64) int64 {
+	if lo < 0 {
+		return 0
+	}
+	return min(lo/1_000_000+1, math.MaxUint32)
+}
+
+// beyond reports whether the column has more instants than that.
+func (c *latestColumn) beyond(instants int) bool { return len(c.narrow)*pageSize*c.k > instants }
+
+// From these sizes on a processor does not have at hand the rows, and what else
+// an event changes.
+const (
+	farRows    = 1 << 19
+	farAnswers = 1 << 23
+)
 
 // touch reads rows that are about to be used. The reads do not wait for each
 // other, so that many cost little more than one.

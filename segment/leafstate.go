@@ -39,10 +39,12 @@ func (l *leafState) holds(d uint32) bool { return l.flipped.has(d) != l.blank }
 
 // edge is the older edge of the window of a counting leaf.
 func (l *leafState) edge(t int64) int64 {
-	w := l.leaf.counting.window
-	if w.kind != windowCalendar {
-		lo, _ := w.bounds(l.leaf.clocks, t)
-		return lo
+	w := &l.leaf.counting.window
+	switch w.kind {
+	case windowRolling:
+		return t - w.span
+	case windowEver:
+		return always
 	}
 	if t < l.loFrom || t >= l.loTo {
 		l.lo, _ = w.bounds(l.leaf.clocks, t)
@@ -131,7 +133,7 @@ func (e *Engine) lookCounting(l *leafState, d uint32) bool {
 // armCounting sees to it that a customer whose count has reached the number, at
 // the instant that decides, is looked at when it no longer does.
 func (e *Engine) armCounting(l *leafState, d uint32, decides int64) {
-	if due := l.leaf.counting.window.leave(l.leaf.clocks, decides); due != never {
+	if due := l.leaf.counting.leave(l.leaf.clocks, decides); due != never {
 		e.file(l, d, max(due, e.clock))
 	}
 }
@@ -153,7 +155,7 @@ func (l *leafState) peek(c *latestColumn, clock int64, customers []uint32) uint3
 	for _, d := range customers {
 		if decides, ok := c.kth(d, turn-1); ok && decides > lo {
 			if now, ok := c.kth(d, turn); !ok || now <= lo {
-				sum += l.flipped.peek(d) + l.wheel.peek(l.leaf.counting.window.leave(l.leaf.clocks, decides))
+				sum += l.flipped.peek(d) + l.wheel.peek(l.leaf.counting.leave(l.leaf.clocks, decides))
 			}
 		}
 	}
@@ -175,6 +177,14 @@ func (l *leafState) mayTurn(d uint32, at, t int64) bool {
 		}
 	}
 	return at > lo && c.holds[n] != c.holds[min(n+1, c.k)] || l.holds(d) != c.holds[n]
+}
+
+// leave is that of the window.
+func (c *counting) leave(clocks clocks, at int64) int64 {
+	if c.window.kind == windowRolling {
+		return at + c.window.span
+	}
+	return c.window.leave(clocks, at)
 }
 
 // turnsAt is when the answer for the instants in the window, the latest first,
@@ -202,7 +212,7 @@ func (e *Engine) dueOf(l *leafState, d uint32) int64 {
 		return never
 	}
 	// One who is due already was filed for a time that has come.
-	return max(c.window.leave(l.leaf.clocks, at), e.clock)
+	return max(c.leave(l.leaf.clocks, at), e.clock)
 }
 
 // ring looks at everyone of a leaf whose instant is the clock.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,7 +81,7 @@ func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query
 		return nil, err
 	}
 	if def.Name == "" {
-		def.Name = "query"
+		def.Name = def.Rule.unnamed()
 	}
 	if q, err := e.held(t, def); q != nil || err != nil {
 		return q, err
@@ -102,6 +103,18 @@ func (e *Engine) query(ctx context.Context, t time.Time, def Definition) (*query
 	}
 	e.adopt(need)
 	return e.pinned(t, c)
+}
+
+// unnamed is a name that no segment of the rule has.
+func (r Rule) unnamed() string {
+	name := "query"
+	if r.n == nil {
+		return name
+	}
+	for others := r.n.segments(nil); slices.Contains(others, name); {
+		name += "'"
+	}
+	return name
 }
 
 // held is a query of a definition of which the engine holds all that it reads;
@@ -167,14 +180,14 @@ func (q *query) pin(e *Engine, l *leaf) {
 	if q.t == e.clock || len(v.coming) > 0 {
 		return
 	}
+	ahead := map[uint32][]profile.Event{}
 	for i := range e.waiting {
-		d := e.waiting[i].d
-		if v.coming[d] != nil {
-			continue
+		if f := &e.waiting[i]; f.epoch == e.epochs[f.d] {
+			ahead[f.d] = append(ahead[f.d], f.event)
 		}
-		if f, ok := e.foresee(d).(*foresight); ok {
-			v.coming[d] = f
-		}
+	}
+	for d, events := range ahead {
+		v.coming[d] = e.foreseen(d, events)
 	}
 }
 
@@ -243,8 +256,12 @@ func (q *query) count(ctx context.Context) (int, error) {
 	switch s := q.root; {
 	case s.plain() != nil:
 		return s.plain().n, nil
-	case s.kind == nodeAny && len(s.kids) == 2 && s.kids[0].plain() != nil && s.kids[1].plain() != nil:
-		return countOf(opOr, s.kids[0].plain(), s.kids[1].plain()), nil
+	case len(s.kids) == 2 && s.kids[0].plain() != nil && s.kids[1].plain() != nil:
+		op := opAnd
+		if s.kind == nodeAny {
+			op = opOr
+		}
+		return countOf(op, s.kids[0].plain(), s.kids[1].plain()), nil
 	}
 	fused := q.root.kind == nodeAll && len(q.root.fusedKids) > 0 && len(q.root.fusedKids) == len(q.root.kids)
 	var n atomic.Int64
@@ -263,8 +280,9 @@ func (q *query) count(ctx context.Context) (int, error) {
 const blocksAtOnce = 4
 
 // worthSharing is the estimated cost, in nanoseconds, of a question that one
-// worker answers as soon as several: another one needs that long to begin.
-const worthSharing = 60_000
+// worker answers as soon as several: to begin takes another one about a tenth of it,
+// and the processor that it wakes may be slow at first.
+const worthSharing = 500_000
 
 // eachBlock calls do for every block, with room of its own unless do has kept
 // it, by the caller and as many workers as are worth it. It returns when all

@@ -225,11 +225,7 @@ func countAndBlocks(a, b *block) int {
 	case a == nil || b == nil:
 		return 0
 	case a.words != nil && b.words != nil:
-		n := 0
-		for i := range a.words {
-			n += bits.OnesCount64(a.words[i] & b.words[i])
-		}
-		return n
+		return onesOfAnd(a.words, b.words)
 	case a.words != nil:
 		a, b = b, a
 	}

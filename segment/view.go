@@ -140,11 +140,15 @@ func (e *Engine) foresee(d uint32) facts {
 			events = append(events, f.event)
 		}
 	}
-	v := view{e, d, false}
 	if events == nil {
-		return &v
+		return &view{e, d, false}
 	}
-	f := &foresight{view: v, coming: events, runs: map[*stream]run{}}
+	return e.foreseen(d, events)
+}
+
+// foreseen is a view of a customer with events that lie ahead.
+func (e *Engine) foreseen(d uint32, events []profile.Event) *foresight {
+	f := &foresight{view: view{e, d, false}, coming: events, runs: map[*stream]run{}}
 	for i := range events {
 		fact, ok := orderFactOf(&events[i])
 		if !ok {

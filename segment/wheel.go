@@ -181,7 +181,7 @@ func (w *wheel) openUntil(now int64, column *latestColumn, due func(d uint32) in
 
 // spill takes the customers out of a list of chunks.
 func (w *wheel) spill(first uint32, column *latestColumn, due func(d uint32) int64) {
-	for i := first; i != 0 && column != nil; i = w.chunks[i-1].next {
+	for i := first; i != 0 && column != nil && column.beyond(farRows); i = w.chunks[i-1].next {
 		c := &w.chunks[i-1]
 		column.touch(c.d[:c.n])
 	}
@@ -204,7 +204,7 @@ func (w *wheel) spill(first uint32, column *latestColumn, due func(d uint32) int
 // approach reads what is known of those who come next, a few at a time.
 func (w *wheel) approach(column *latestColumn, answers *bitmap) {
 	const few = 16
-	if w.done < w.touched {
+	if w.done < w.touched || !column.beyond(farRows) {
 		return
 	}
 	w.touched = w.done + few
