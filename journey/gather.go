@@ -208,7 +208,7 @@ func (e *Engine) fireAll(ctx context.Context, rows []*InstanceRow, now time.Time
 // where that meets another's.
 func (e *Engine) fireSome(ctx context.Context, rows []*InstanceRow, contacts map[profile.ID]ContactRow, now time.Time, p *Progress) error {
 	kept := make([]InstanceRow, len(rows))
-	var b Batch
+	b := Batch{Instances: make([]InstanceRow, 0, len(rows)), History: make([]Record, 0, len(rows))}
 	var failed []int
 	var causes []error
 	for i, row := range rows {

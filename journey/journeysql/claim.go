@@ -19,11 +19,11 @@ import (
 func (s *statements) claimSQLite() {
 	d := s.dialect
 	due := func(t *table, order string) string {
-		return fmt.Sprintf("SELECT %s FROM %s t WHERE t.wake_at <= ? AND NOT EXISTS (SELECT 1 FROM journey_claim c WHERE %s) ORDER BY %s LIMIT ?",
+		return fmt.Sprintf("SELECT %s FROM %s t WHERE t.wake_at <= ? AND NOT EXISTS (SELECT 1 FROM journey_claim c WHERE %s) ORDER BY %s LIMIT 0 + ?",
 			"t."+strings.ReplaceAll(names(t.columns), ", ", ", t."), t.name, t.holds(), order)
 	}
 	over := func(t *table, order string) string {
-		return fmt.Sprintf("SELECT %s FROM journey_claim c JOIN %s t ON %s WHERE c.until_at <= ? ORDER BY %s LIMIT ?", t.list(d), t.name, t.holds(), order)
+		return fmt.Sprintf("SELECT %s FROM journey_claim c JOIN %s t ON %s WHERE c.until_at <= ? ORDER BY %s LIMIT 0 + ?", t.list(d), t.name, t.holds(), order)
 	}
 	s.dueInstances = due(&instances, "t.wake_at, t.id")
 	s.dueEffects = due(&effects, "t.wake_at, t.priority DESC, t.key")

@@ -76,12 +76,12 @@ func pageText(d sqlkit.Dialect, k pageKey) string {
 	if blocks {
 		return d.Bind(fmt.Sprintf("SELECT %[1]s FROM journey_history_block b CROSS JOIN journey_history t"+
 			" WHERE b.journey = $1 AND b.block >= $2 / %[2]d AND t.n BETWEEN max(b.block * %[2]d, $3 + 1) AND b.block * %[2]d + %[2]d - 1 AND t.journey = b.journey"+
-			" ORDER BY b.block, t.n LIMIT $4", list, historyBlock))
+			" ORDER BY b.block, t.n", list, historyBlock) + limit(d, 4))
 	}
 	if k.kind != journey.DefinitionPage {
 		where = append(where, fmt.Sprintf("%s > $%d", order, n+1))
 	}
-	return d.Bind(fmt.Sprintf("SELECT %s %s WHERE %s ORDER BY %s LIMIT $%d", list, t.from(d), strings.Join(where, " AND "), order, n+2))
+	return d.Bind(fmt.Sprintf("SELECT %s %s WHERE %s ORDER BY %s", list, t.from(d), strings.Join(where, " AND "), order) + limit(d, n+2))
 }
 
 // Page implements [journey.Store]. Instances, effects and contact rows come in

@@ -18,7 +18,7 @@ func (s *Store) Purge(ctx context.Context, p journey.Purge) (int, error) {
 			return err
 		}
 		ended, err := s.over(ctx, ex, "SELECT t.id FROM journey_instance t WHERE t.status = 'ended' AND t.customer <> '' AND t.ended_at < $1"+
-			" AND NOT EXISTS (SELECT 1 FROM journey_effect e WHERE e.instance = t.id AND e.status IN ('pending', 'leased', 'uncertain', 'dead')) LIMIT $2",
+			" AND NOT EXISTS (SELECT 1 FROM journey_effect e WHERE e.instance = t.id AND e.status IN ('pending', 'leased', 'uncertain', 'dead'))"+limit(s.dialect, 2),
 			p.Ended, max(p.Limit, 1))
 		if err != nil {
 			return err
@@ -29,7 +29,7 @@ func (s *Store) Purge(ctx context.Context, p journey.Purge) (int, error) {
 		if n = len(ended); n >= max(p.Limit, 1) {
 			return nil
 		}
-		known, err := s.over(ctx, ex, "SELECT id FROM journey_input WHERE happened_at < $1 LIMIT $2", p.Inputs, max(p.Limit, 1)-n)
+		known, err := s.over(ctx, ex, "SELECT id FROM journey_input WHERE happened_at < $1"+limit(s.dialect, 2), p.Inputs, max(p.Limit, 1)-n)
 		n += len(known)
 		if err != nil {
 			return err

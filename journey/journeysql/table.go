@@ -23,6 +23,15 @@ type table struct {
 	claimed string
 }
 
+// limit is the LIMIT clause of parameter n. SQLite plans a statement anew at each
+// run where the parameter stands alone.
+func limit(d sqlkit.Dialect, n int) string {
+	if d == sqlkit.SQLite {
+		return fmt.Sprintf(" LIMIT 0 + $%d", n)
+	}
+	return fmt.Sprintf(" LIMIT $%d", n)
+}
+
 // columns reads a list of columns; i, t and j stand for bigint, timestamptz and jsonb.
 func columns(spec string) []sqlkit.Column {
 	out := sqlkit.Columns(spec)
@@ -134,7 +143,9 @@ type put struct {
 	moving string
 }
 
-// insert are the statements that insert rows: one, two and so on.
+// insert are the statements that insert rows: one, two and so on. As updates they
+// leave what they have written where they fail, for which SQLite would keep copies
+// of the pages: the whole transaction is rolled back then.
 type insert []string
 
 // insertRoom bounds the parameters of one statement: drivers bind them in the
@@ -145,7 +156,7 @@ func newInsert(table string, columns []sqlkit.Column) insert {
 	row := "(" + strings.Repeat("?, ", len(columns)-1) + "?)"
 	out := make(insert, max(insertRoom/len(columns), 1))
 	for i := range out {
-		out[i] = "INSERT INTO " + table + " (" + names(columns) + ") VALUES " + strings.Repeat(row+", ", i) + row
+		out[i] = "INSERT OR FAIL INTO " + table + " (" + names(columns) + ") VALUES " + strings.Repeat(row+", ", i) + row
 	}
 	return out
 }
@@ -200,7 +211,7 @@ func newPut(t *table) put {
 			where = append(where, name+" = ?")
 			take = append(take, t.index(name))
 		}
-		return update{"UPDATE " + t.name + " SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND "), take}
+		return update{"UPDATE OR FAIL " + t.name + " SET " + strings.Join(set, ", ") + " WHERE " + strings.Join(where, " AND "), take}
 	}
 	p.updates = []update{fixing(t.fixed)}
 	if t == &instances {
