@@ -89,11 +89,19 @@ func TestSchedulesComeRoundInSimulations(t *testing.T) {
 	require.Equal(t, 2, c.Both)
 	require.Equal(t, []journey.SimulatedMessage{m("c1", "plain", 0, paid.Time), m("c1", "best", 14, time.Time{}), m("c1", "plain", 21, time.Time{})}, c.OnlyA)
 	require.Empty(t, c.OnlyB)
-	require.Equal(t, "A: 2 customers, 1 inputs\n"+
-		"letter: 5 started, 0 open, 5 over; 5 messages at a cost of 35, 2 of them followed by the goal\n"+
-		"B: 2 customers, 1 inputs\n"+
-		"letter: 2 started, 0 open, 2 over; 2 messages at a cost of 14, 1 of them followed by the goal\n"+
-		"2 messages in both, 3 only in A, 0 only in B", c.String())
+	require.Equal(t, `
+                           A     B  B − A
+customers reached          2     2      =
+letter: started            5     2     −3
+  messages                 5     2     −3
+  their cost              35    14    −21
+  followed by the goal     2     1     −1
+  of messages           40 %  50 %
+  ended: over              5     2     −3
+2 messages in both, 3 only in A, 0 only in B
+0 customers reached only by A, 0 only by B`, "\n"+c.String())
+	require.Equal(t, "2026-11-09 09:00 UTC  plain to c1 by sms, cost 7; what it asked for came 12d later", c.OnlyA[0].String())
+	require.Equal(t, "2026-11-23 09:00 UTC  best to c1 by sms, cost 7; nothing followed", c.OnlyA[1].String())
 }
 
 func TestSimulationsNeedTheirSchedulesBound(t *testing.T) {

@@ -94,9 +94,10 @@ func (f Field) More(v profile.Value) Cond { return Cond{op: opMore, field: f, va
 // holds evaluates the condition. It fails only on a fact that it needs and the
 // input does not carry.
 func (c *Cond) holds(in *Instance, x *Input) (bool, error) {
+	if c.op >= opExists { // most conditions compare a field
+		return c.compare(c.field.of(in, x)), nil
+	}
 	switch c.op {
-	case opAlways:
-		return true, nil
 	case opAll:
 		for i := range c.subs {
 			if ok, err := c.subs[i].holds(in, x); !ok || err != nil {
@@ -127,7 +128,7 @@ func (c *Cond) holds(in *Instance, x *Input) (bool, error) {
 		}
 		return ok, nil
 	}
-	return c.compare(c.field.of(in, x)), nil
+	return true, nil // opAlways
 }
 
 func (c *Cond) compare(v profile.Value) bool {

@@ -62,6 +62,7 @@ type edge struct {
 	to      int // −1 for stay, goals and exits
 	goal    bool
 	trigger *triggerSpec
+	listens listen // what the trigger names
 	keyProp string
 	wait    wait
 	cond    *Cond
@@ -253,7 +254,8 @@ func (d *Definition) edgesOf(list []transitionSpec, from int) []edge {
 				own.Name = d.spec.Name + "/" + own.Name
 				e.trigger = &own
 			}
-			d.listens[listen{InputKind(e.trigger.Kind), e.trigger.Name}] = true
+			e.listens = listen{InputKind(e.trigger.Kind), e.trigger.Name}
+			d.listens[e.listens] = true
 			if e.keyProp = d.spec.Key; t.Trigger.KeyIn != "" {
 				e.keyProp = t.Trigger.KeyIn
 			}

@@ -3,6 +3,7 @@ package journey
 import (
 	"cmp"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"slices"
 	"time"
@@ -17,8 +18,10 @@ type heard struct {
 	ids       map[profile.ID]int32
 	customers []hearer
 	order     []int32 // of customers, by their keys; those that are left
+	inputs    []int32 // by customer, in the order in which they were added
 	lot       []*happening
 	taken     map[string]struct{} // of a long lot
+	seed      maphash.Seed
 }
 
 // happening is what a simulation keeps of an input; times are in microseconds.
@@ -27,16 +30,17 @@ type happening struct {
 	props                     profile.Values
 	consents                  []profile.ConsentAct
 	time, received            int64
+	hash                      uint64 // of the ID
 	route                     *route
-	next                      int32 // input of the customer, by number; −1 for none
+	customer                  int32
 	kind                      InputKind
 }
 
-// hearer is a customer, with the numbers of the first and the last input; −1 where
-// nothing of theirs is heard.
+// hearer is a customer, with how many of the inputs are theirs, and up to where they
+// lie in heard.inputs.
 type hearer struct {
-	id          profile.ID
-	first, last int32
+	id    profile.ID
+	n, to int32
 }
 
 // input is the happening as an input; the customer is the walk's.
@@ -52,8 +56,8 @@ const blockSize = 1024
 
 func (h *heard) at(n int32) *happening { return &h.blocks[n/blockSize][n%blockSize] }
 
-// customer is who has this key.
-func (h *heard) customer(id profile.ID) *hearer {
+// customer is the number of who has this key.
+func (h *heard) customer(id profile.ID) int32 {
 	i, ok := h.ids[id]
 	if !ok {
 		if h.ids == nil {
@@ -61,15 +65,18 @@ func (h *heard) customer(id profile.ID) *hearer {
 		}
 		i = int32(len(h.customers))
 		h.ids[id] = i
-		h.customers = append(h.customers, hearer{id, -1, -1})
+		h.customers = append(h.customers, hearer{id: id})
 	}
-	return &h.customers[i]
+	return i
 }
 
 // add keeps an input that is heard.
 func (h *heard) add(x *Input, r *route) error {
 	if h.n == math.MaxInt32 {
 		return fmt.Errorf("%w: more than %d inputs", ErrConfig, h.n)
+	}
+	if h.n == 0 {
+		h.seed = maphash.MakeSeed()
 	}
 	if h.n%blockSize == 0 {
 		h.blocks = append(h.blocks, make([]happening, 0, blockSize))
@@ -78,15 +85,12 @@ func (h *heard) add(x *Input, r *route) error {
 	if !x.Received.IsZero() {
 		received = x.Received.UnixMicro()
 	}
+	c := h.customer(x.Customer)
+	h.customers[c].n++
 	b := &h.blocks[len(h.blocks)-1]
-	*b = append(*b, happening{x.ID, x.Name, x.Instance, x.Brand, x.Props, x.Consents, at, received, r, -1, x.Kind})
-	c, n := h.customer(x.Customer), int32(h.n)
-	if c.first < 0 {
-		c.first = n
-	} else {
-		h.at(c.last).next = n
-	}
-	c.last = n
+	*b = append(*b, happening{
+		x.ID, x.Name, x.Instance, x.Brand, x.Props, x.Consents, at, received, maphash.String(h.seed, x.ID), r, c, x.Kind,
+	})
 	h.n++
 	return nil
 }
@@ -112,6 +116,21 @@ func (h *heard) sort() {
 		h.order[i] = int32(i)
 	}
 	slices.SortFunc(h.order, func(a, b int32) int { return cmp.Compare(h.customers[a].id, h.customers[b].id) })
+	to := int32(0)
+	for i := range h.customers {
+		c := &h.customers[i]
+		c.to, to = to, to+c.n
+	}
+	h.inputs = make([]int32, h.n)
+	n := int32(0)
+	for _, b := range h.blocks {
+		for i := range b {
+			c := &h.customers[b[i].customer]
+			h.inputs[c.to] = n
+			c.to++
+			n++
+		}
+	}
 }
 
 // next takes a customer off: what is heard of them, each ID once, in the order in
@@ -121,10 +140,10 @@ func (h *heard) next() (profile.ID, []*happening) {
 	for len(h.order) > 0 {
 		c := &h.customers[h.order[0]]
 		h.order = h.order[1:]
-		if c.first < 0 {
+		if c.n == 0 {
 			continue
 		}
-		for n := c.first; n >= 0; n = h.at(n).next {
+		for _, n := range h.inputs[c.to-c.n : c.to] {
 			h.lot = append(h.lot, h.at(n))
 		}
 		slices.SortStableFunc(h.lot, func(a, b *happening) int {
@@ -149,7 +168,7 @@ func (h *heard) once() {
 		switch {
 		case x.id == "":
 		case len(h.lot) <= few:
-			again = slices.ContainsFunc(kept, func(y *happening) bool { return x.id == y.id })
+			again = slices.ContainsFunc(kept, func(y *happening) bool { return x.hash == y.hash && x.id == y.id })
 		default:
 			if h.taken == nil {
 				h.taken = map[string]struct{}{}

@@ -49,6 +49,9 @@ type Input struct {
 	ID string
 	// Kind says what happened.
 	Kind InputKind
+	// Mode is Live or Backfill.
+	Mode profile.Mode
+	told bool // the instance has heard of this effect before
 	// Name is the event, audience, schedule or call; for outcomes the template
 	// or action, for a return the journey.
 	Name string
@@ -59,8 +62,6 @@ type Input struct {
 	// Received is when the program learned of it; the zero time is [Config].Now.
 	// It is not part of the content that the ID fixes.
 	Received time.Time
-	// Mode is Live or Backfill.
-	Mode profile.Mode
 	// Brand is the scope within a group.
 	Brand string
 	// Props describe what happened.
@@ -74,7 +75,6 @@ type Input struct {
 	// directly gives those that [Definition.Needs] names.
 	Facts Facts
 
-	told bool  // the instance has heard of this effect before
 	play *play // of the simulation that it is part of, nil elsewhere
 }
 

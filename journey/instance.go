@@ -50,6 +50,9 @@ type Instance struct {
 	Parent string `json:"parent,omitempty"`
 	// Status says whether it still moves.
 	Status Status `json:"status"`
+	at     uint16 // index of State in the definition, checked before use
+	// Seq counts the inputs that changed the instance.
+	Seq uint32 `json:"seq"`
 	// State is where it is, or was at the end.
 	State string `json:"state"`
 	// Outcome names the end: a final state, a goal or an exit. Success is true
@@ -59,6 +62,9 @@ type Instance struct {
 	// Mode is Backfill from an input that fills in history until a live one
 	// moves the instance.
 	Mode profile.Mode `json:"mode,omitempty"`
+	// NeedUntil is the Seq of the goal or exit; messages of earlier steps are no
+	// longer needed.
+	NeedUntil uint32 `json:"need_until,omitempty"`
 	// StartedAt, EnteredAt and EndedAt are when the journey was started, the
 	// state entered, the journey ended.
 	StartedAt time.Time `json:"started_at"`
@@ -70,23 +76,16 @@ type Instance struct {
 	// is when the last of them was over.
 	FiredAt time.Time `json:"fired_at,omitzero"`
 	Fired   int       `json:"fired,omitempty"`
-	// Seq counts the inputs that changed the instance.
-	Seq uint32 `json:"seq"`
 	// Burst counts the changes since BurstAt, within an hour, with those of the
 	// instances that led here by Start: what runs in circles is stopped.
 	BurstAt time.Time `json:"burst_at,omitzero"`
 	Burst   int       `json:"burst,omitempty"`
-	// NeedUntil is the Seq of the goal or exit; messages of earlier steps are no
-	// longer needed.
-	NeedUntil uint32 `json:"need_until,omitempty"`
 	// Pending is the number of effects that are not finished.
 	Pending int `json:"pending,omitempty"`
 	// Zone is the IANA name of the time zone in which Due was computed.
 	Zone string `json:"zone,omitempty"`
 	// Data is what the definition remembers of the inputs.
 	Data profile.Values `json:"data,omitempty"`
-
-	at int // index of State in the definition, checked before use
 }
 
 // InstanceID derives the ID of an instance: the second of its start, then a hash of

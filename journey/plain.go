@@ -40,7 +40,7 @@ func (d *Definition) findPlain() {
 // nothing in it can fail, so it goes without what [run] needs for the rest. It
 // reports false, with nothing done, where the step is another.
 func (d *Definition) plain(in *Instance, x *Input, now time.Time, moves *[]Move) bool {
-	if in.Status != Active || x.Kind >= TimerInput || in.at >= len(d.states) || in.Burst >= maxBurst ||
+	if in.Status != Active || x.Kind >= TimerInput || int(in.at) >= len(d.states) || in.Burst >= maxBurst ||
 		len(d.capture) > 0 && len(x.Props) > 0 || d.spec.Brand != "" {
 		return false
 	}
@@ -55,10 +55,10 @@ func (d *Definition) plain(in *Instance, x *Input, now time.Time, moves *[]Move)
 	}
 	for i := range s.inputs {
 		e := &s.inputs[i]
-		if e.trigger.Name != x.Name {
+		if e.listens.name != x.Name || e.listens.kind != x.Kind || !e.keyed(in, x) {
 			continue
 		}
-		ok, err := e.fits(in, x)
+		ok, err := e.admits(in, x)
 		if err != nil {
 			return false
 		}
@@ -85,7 +85,7 @@ func (d *Definition) hop(in *Instance, x *Input, e *edge, now time.Time) {
 	}
 	in.Burst++
 	s := &d.states[e.to]
-	in.Mode, in.State, in.at, in.EnteredAt, in.FiredAt, in.Fired, in.Zone = x.Mode, s.spec.Name, e.to, now, time.Time{}, 0, ""
+	in.Mode, in.State, in.at, in.EnteredAt, in.FiredAt, in.Fired, in.Zone = x.Mode, s.spec.Name, uint16(e.to), now, time.Time{}, 0, ""
 	var due time.Time
 	if s.calm.after >= 0 {
 		due = now.Add(s.calm.after)

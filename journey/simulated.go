@@ -206,6 +206,41 @@ func (t *tally) outcome() Simulated {
 	return out
 }
 
+// reached is to how many customers something would have been sent.
+func (s Simulated) reached() int { return s.reachedBeside(Simulated{}) }
+
+// reachedBeside is how many of them the other simulation does not reach.
+func (s Simulated) reachedBeside(o Simulated) int {
+	n := 0
+	others := o.Messages
+	for i, m := range s.Messages { // by customer, like the others
+		if i > 0 && m.Customer == s.Messages[i-1].Customer {
+			continue
+		}
+		for len(others) > 0 && others[0].Customer < m.Customer {
+			others = others[1:]
+		}
+		if len(others) == 0 || others[0].Customer != m.Customer {
+			n++
+		}
+	}
+	return n
+}
+
+// String is the message in a line: "2026-11-09 09:00 UTC  cart to li by sms, cost 5;
+// what it asked for came 3d later".
+func (m SimulatedMessage) String() string {
+	s := fmt.Sprintf("%s  %s to %s by %s, cost %s", m.At.Format("2006-01-02 15:04 MST"), m.Template, m.Customer, m.Channel, grouped(int(m.Cost)))
+	if m.Followed.IsZero() {
+		return s + "; nothing followed"
+	}
+	unit, later := time.Minute, m.Followed.Sub(m.At)
+	if later >= 48*time.Hour {
+		unit = 24 * time.Hour
+	}
+	return s + "; what it asked for came " + shortDuration(later.Round(unit)) + " later"
+}
+
 // String is the outcome for people.
 func (s Simulated) String() string {
 	var b strings.Builder

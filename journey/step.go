@@ -87,8 +87,8 @@ func (d *Definition) stateOf(in *Instance) int {
 	if in.Status == 0 {
 		return -1
 	}
-	if in.at < len(d.states) && d.states[in.at].spec.Name == in.State {
-		return in.at
+	if int(in.at) < len(d.states) && d.states[in.at].spec.Name == in.State {
+		return int(in.at)
 	}
 	if i, ok := d.byName[in.State]; ok {
 		return i
@@ -180,17 +180,22 @@ func (e *edge) admits(in *Instance, x *Input) (bool, error) {
 
 // fits reports whether the input takes the edge.
 func (e *edge) fits(in *Instance, x *Input) (bool, error) {
-	t := e.trigger
-	if t == nil || x.Kind != InputKind(t.Kind) || x.Name != t.Name {
+	if e.trigger == nil || x.Name != e.listens.name || x.Kind != e.listens.kind || !e.keyed(in, x) {
 		return false, nil
 	}
-	if e.keyProp != "" && (x.Kind == EventInput || x.Kind == CallInput || x.Kind == TickInput) {
-		v, has := x.Props[e.keyProp]
-		if has && keyText(v) != in.Key || !has && x.Kind == EventInput {
-			return false, nil
-		}
-	}
 	return e.admits(in, x)
+}
+
+// keyed reports whether the input has the key of the instance, where that matters.
+func (e *edge) keyed(in *Instance, x *Input) bool {
+	if e.keyProp == "" || x.Kind != EventInput && x.Kind != CallInput && x.Kind != TickInput {
+		return true
+	}
+	v, has := x.Props[e.keyProp]
+	if !has {
+		return x.Kind != EventInput
+	}
+	return keyText(v) == in.Key
 }
 
 func (r *run) input(in *Instance, x *Input) error {
@@ -437,7 +442,7 @@ func (r *run) take(in *Instance, x *Input, e *edge) error {
 func (r *run) enter(in *Instance, x *Input, i int) error {
 	for range maxHops {
 		s := &r.d.states[i]
-		in.State, in.at, in.EnteredAt, in.FiredAt, in.Fired, in.Due = s.spec.Name, i, r.now, time.Time{}, 0, time.Time{}
+		in.State, in.at, in.EnteredAt, in.FiredAt, in.Fired, in.Due = s.spec.Name, uint16(i), r.now, time.Time{}, 0, time.Time{}
 		if err := r.act(in, x, s.enter, in.State); err != nil {
 			return err
 		}

@@ -307,7 +307,7 @@ func (e *Engine) migrated(ctx context.Context, d *Definition, in Instance, m Mig
 		return in, nil, "", err
 	}
 	next = in
-	next.Version, next.State, next.at = d.version, name, i
+	next.Version, next.State, next.at = d.version, name, uint16(i)
 	next.Seq++
 	if m.Timers == CountFromNow {
 		next.EnteredAt = later(now, in.EnteredAt)
