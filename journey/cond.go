@@ -94,7 +94,11 @@ func (f Field) More(v profile.Value) Cond { return Cond{op: opMore, field: f, va
 // holds evaluates the condition. It fails only on a fact that it needs and the
 // input does not carry.
 func (c *Cond) holds(in *Instance, x *Input) (bool, error) {
-	if c.op >= opExists { // most conditions compare a field
+	switch c.op {
+	case opLess, opAtMost, opAtLeast, opMore: // that is most of them
+		order, ok := c.field.of(in, x).Compare(c.value)
+		return ok && (order < 0 && c.op <= opAtMost || order > 0 && c.op >= opAtLeast || order == 0 && (c.op == opAtMost || c.op == opAtLeast)), nil
+	case opExists, opIs, opOneOf, opHas:
 		return c.compare(c.field.of(in, x)), nil
 	}
 	switch c.op {
@@ -147,20 +151,6 @@ func (c *Cond) compare(v profile.Value) bool {
 	case opHas:
 		tag, _ := c.value.Text()
 		return v.HasTag(tag)
-	}
-	order, ok := v.Compare(c.value)
-	if !ok {
-		return false
-	}
-	switch c.op {
-	case opLess:
-		return order < 0
-	case opAtMost:
-		return order <= 0
-	case opAtLeast:
-		return order >= 0
-	case opMore:
-		return order > 0
 	}
 	return false
 }

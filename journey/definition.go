@@ -66,6 +66,7 @@ type edge struct {
 	keyProp string
 	wait    wait
 	cond    *Cond
+	conds   []*Cond // all that must hold: of the trigger, of the edge, the guard
 	do      []action
 	words   string // what takes it
 	plain   bool   // see Definition.plain
@@ -265,6 +266,16 @@ func (d *Definition) edgesOf(list []transitionSpec, from int) []edge {
 		}
 		if t.Wait != nil {
 			e.wait = compileWait(t.Wait)
+		}
+		if t.Trigger != nil {
+			for j := range e.trigger.Where {
+				e.conds = append(e.conds, &e.trigger.Where[j])
+			}
+		}
+		for _, c := range []*Cond{t.When, t.If} {
+			if c != nil {
+				e.conds = append(e.conds, c)
+			}
 		}
 		out[i] = e
 	}

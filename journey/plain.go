@@ -55,7 +55,7 @@ func (d *Definition) plain(in *Instance, x *Input, now time.Time, moves *[]Move)
 	}
 	for i := range s.inputs {
 		e := &s.inputs[i]
-		if e.listens.name != x.Name || e.listens.kind != x.Kind || !e.keyed(in, x) {
+		if e.listens.name != x.Name || e.listens.kind != x.Kind || e.keyProp != "" && !e.keyed(in, x) {
 			continue
 		}
 		ok, err := e.admits(in, x)

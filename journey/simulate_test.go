@@ -237,34 +237,76 @@ func BenchmarkSimulatedJourney(b *testing.B) {
 
 const simulatedCustomers = 20_000
 
-// Thirty days of a new member, see [welcome], in a history in the order of time.
+// Thirty days, in histories in the order of time: of a customer to be won back, who
+// gets up to two messages, and of a new member, who gets up to five.
 func BenchmarkSimulatedThirtyDays(b *testing.B) {
-	s, err := journey.NewSimulator(journey.Simulation{
-		Journeys: []journey.Source{welcome()}, Until: monday.Add(60 * 24 * time.Hour),
-		Contact: contact.Policy{
-			Zone: "Asia/Shanghai", Quiet: []contact.Quiet{{From: "22:00", To: "09:00"}},
-			Caps:     []contact.Cap{{Max: 1, Calendar: contact.Day}, {Max: 3, Rolling: 14 * 24 * time.Hour, Category: "news"}},
-			Channels: map[string]contact.Channel{"wechat": {NeedsCredit: true}, "sms": {Cost: 5}},
-		},
+	for _, c := range []struct {
+		name    string
+		journey *journey.Builder
+		history []journey.Input
+	}{
+		{"win-back", winBack(), lapsed(simulatedCustomers)},
+		{"welcome", welcome(), newMembers(simulatedCustomers)},
+	} {
+		s, err := journey.NewSimulator(journey.Simulation{
+			Journeys: []journey.Source{c.journey}, Until: monday.Add(60 * 24 * time.Hour),
+			Contact: contact.Policy{
+				Zone: "Asia/Shanghai", Quiet: []contact.Quiet{{From: "22:00", To: "09:00"}},
+				Caps:     []contact.Cap{{Max: 1, Calendar: contact.Day}, {Max: 3, Rolling: 14 * 24 * time.Hour, Category: "news"}},
+				Channels: map[string]contact.Channel{"wechat": {NeedsCredit: true}, "sms": {Cost: 5}},
+			},
+		})
+		require.NoError(b, err)
+		got, err := s.Run(context.Background(), sequence(c.history))
+		require.NoError(b, err)
+		b.Log(got)
+		b.Run(c.name, func(b *testing.B) { benchmarkSimulation(b, s, c.history, simulatedCustomers) })
+	}
+}
+
+func news(template string) journey.Message {
+	return journey.Message{
+		Template: template, Category: "news", Purpose: "marketing", Channels: []string{"wechat", "sms"},
+		Vars: journey.Args{"store": journey.Data("store")}, Within: 5 * 24 * time.Hour,
+	}
+}
+
+// winBack writes to a customer who has not bought for long, and again on a Friday if
+// they look around; who does not is called if gold, and else gets a voucher. An order
+// of some size ends it, or thirty days.
+func winBack() *journey.Builder {
+	j := journey.Define("win-back")
+	j.Enter(journey.Entered("lapsed")).To("missed")
+	j.Goal("ordered").On(journey.Event("order.paid")).If(journey.Prop("amount").AtLeast(50_00))
+	j.State("missed").Send(news("we miss you")).
+		On(journey.Event("page.viewed")).If(journey.Prop("seconds").AtLeast(30)).To("looking").
+		After(14 * 24 * time.Hour).To("which")
+	j.State("looking").AtLocal("18:00", time.Friday).To("offered")
+	j.State("offered").Send(news("weekend")).OnDeadline(30 * 24 * time.Hour).End("lost")
+	j.State("which").When(journey.Data("tier").Is("gold")).To("called").Otherwise().To("voucher")
+	j.State("called").Do(journey.Task("call", nil)).OnDeadline(30 * 24 * time.Hour).End("lost")
+	j.State("voucher").Do(journey.Voucher("back-10", nil)).Send(news("voucher")).OnDeadline(30 * 24 * time.Hour).End("lost")
+	return j
+}
+
+// lapsed have not bought for long; some look around, a third order.
+func lapsed(n int) []journey.Input {
+	return arrivals(n, 7, func(r *rand.Rand, x *journey.Input, add func(string, int, profile.Values)) {
+		x.Kind, x.Name = journey.EnteredInput, "lapsed"
+		x.Props = profile.Values{"store": profile.Text("S" + string(x.Customer[:2])), "tier": profile.Text([]string{"gold", "silver", "none"}[r.IntN(3)])}
+		for range r.IntN(3) {
+			add("page.viewed", 30, profile.Values{"seconds": profile.Int(r.Int64N(90))})
+		}
+		if r.IntN(3) == 0 {
+			add("order.paid", 40, profile.Values{"amount": profile.Int(10_00 + r.Int64N(300_00))})
+		}
 	})
-	require.NoError(b, err)
-	history := newMembers(simulatedCustomers)
-	got, err := s.Run(context.Background(), sequence(history))
-	require.NoError(b, err)
-	b.Log(got)
-	benchmarkSimulation(b, s, history, simulatedCustomers)
 }
 
 // welcome accompanies a new member for thirty days: a greeting, news for those who
 // look around and others for those who do not, a voucher before the end; a first
 // order of some size ends it.
 func welcome() *journey.Builder {
-	news := func(template string) journey.Message {
-		return journey.Message{
-			Template: template, Category: "news", Purpose: "marketing", Channels: []string{"wechat", "sms"},
-			Vars: journey.Args{"store": journey.Data("store")}, Within: 5 * 24 * time.Hour,
-		}
-	}
 	j := journey.Define("welcome")
 	j.Enter(journey.Event("member.joined")).To("greeted")
 	j.Goal("ordered").On(journey.Event("order.paid")).If(journey.Prop("amount").AtLeast(50_00))
@@ -289,31 +331,38 @@ func welcome() *journey.Builder {
 	return j
 }
 
-// newMembers join within a month; most look at something, a third order, of whom some
-// too little.
+// newMembers mostly look at something, and a third order, of whom some too little.
 func newMembers(n int) []journey.Input {
-	r := rand.New(rand.NewPCG(5, 6))
-	var out []journey.Input
-	for i := range n {
-		id := profile.ID(fmt.Sprintf("%016x", r.Uint64()))
-		at := monday.Add(time.Duration(r.IntN(28*24*60)) * time.Minute)
-		add := func(name string, within int, props profile.Values) {
-			out = append(out, journey.Input{
-				ID: fmt.Sprint(name, i, "/", len(out)), Name: name, Customer: id,
-				Time: at.Add(time.Duration(r.IntN(within*24*60)) * time.Minute), Props: props,
-			})
-		}
-		add("member.joined", 1, profile.Values{
-			"store": profile.Text("S" + string(id[:2])), "channel": profile.Text([]string{"till", "app"}[r.IntN(2)]),
-		})
-		joined := &out[len(out)-1]
-		joined.Time, joined.Consents = at, []profile.ConsentAct{{Purpose: "marketing", Granted: true}}
+	return arrivals(n, 5, func(r *rand.Rand, x *journey.Input, add func(string, int, profile.Values)) {
+		x.Name = "member.joined"
+		x.Props = profile.Values{"store": profile.Text("S" + string(x.Customer[:2])), "channel": profile.Text([]string{"till", "app"}[r.IntN(2)])}
 		for range r.IntN(4) {
 			add("page.viewed", 30, profile.Values{"seconds": profile.Int(r.Int64N(90))})
 		}
 		if r.IntN(3) == 0 {
 			add("order.paid", 40, profile.Values{"amount": profile.Int(10_00 + r.Int64N(300_00))})
 		}
+	})
+}
+
+// arrivals are customers who come within four weeks, each with consent; a function
+// says how, and adds what they do in so many days.
+func arrivals(n int, seed uint64, does func(r *rand.Rand, x *journey.Input, add func(name string, within int, props profile.Values))) []journey.Input {
+	r := rand.New(rand.NewPCG(seed, 6))
+	var out []journey.Input
+	for i := range n {
+		x := journey.Input{
+			ID: fmt.Sprint("arrival ", i), Customer: profile.ID(fmt.Sprintf("%016x", r.Uint64())),
+			Time:     monday.Add(time.Duration(r.IntN(28*24*60)) * time.Minute),
+			Consents: []profile.ConsentAct{{Purpose: "marketing", Granted: true}},
+		}
+		does(r, &x, func(name string, within int, props profile.Values) {
+			out = append(out, journey.Input{
+				ID: fmt.Sprint(name, " ", len(out)), Name: name, Customer: x.Customer,
+				Time: x.Time.Add(time.Duration(r.IntN(within*24*60)) * time.Minute), Props: props,
+			})
+		})
+		out = append(out, x)
 	}
 	slices.SortStableFunc(out, func(a, b journey.Input) int { return a.Time.Compare(b.Time) })
 	return out

@@ -160,35 +160,25 @@ func keyText(v profile.Value) string {
 
 // admits evaluates the conditions of the edge.
 func (e *edge) admits(in *Instance, x *Input) (bool, error) {
-	if e.trigger != nil {
-		for i := range e.trigger.Where {
-			if ok, err := e.trigger.Where[i].holds(in, x); !ok || err != nil {
-				return false, err
-			}
-		}
-	}
-	if e.spec.When != nil {
-		if ok, err := e.spec.When.holds(in, x); !ok || err != nil {
+	for _, c := range e.conds {
+		if ok, err := c.holds(in, x); !ok || err != nil {
 			return false, err
 		}
-	}
-	if e.cond != nil {
-		return e.cond.holds(in, x)
 	}
 	return true, nil
 }
 
 // fits reports whether the input takes the edge.
 func (e *edge) fits(in *Instance, x *Input) (bool, error) {
-	if e.trigger == nil || x.Name != e.listens.name || x.Kind != e.listens.kind || !e.keyed(in, x) {
+	if e.trigger == nil || x.Name != e.listens.name || x.Kind != e.listens.kind || e.keyProp != "" && !e.keyed(in, x) {
 		return false, nil
 	}
 	return e.admits(in, x)
 }
 
-// keyed reports whether the input has the key of the instance, where that matters.
+// keyed reports whether the input has the key of the instance, for an edge with one.
 func (e *edge) keyed(in *Instance, x *Input) bool {
-	if e.keyProp == "" || x.Kind != EventInput && x.Kind != CallInput && x.Kind != TickInput {
+	if x.Kind != EventInput && x.Kind != CallInput && x.Kind != TickInput {
 		return true
 	}
 	v, has := x.Props[e.keyProp]
