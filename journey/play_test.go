@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,8 +153,8 @@ func walked(ctx context.Context, t *testing.T, sim *Simulator, history []Input) 
 		}
 	}
 	history = slices.Clone(history)
-	slices.SortStableFunc(history, func(a, b Input) int {
-		return later(a.Time, a.Received).Compare(later(b.Time, b.Received))
+	slices.SortFunc(history, func(a, b Input) int { // as a simulation takes them
+		return cmp.Or(later(a.Time, a.Received).Compare(later(b.Time, b.Received)), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 	})
 	for n := 1; n <= 6; n++ {
 		var w *Walk
