@@ -3,6 +3,7 @@ package feedback
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cxkit/cxkit/profile"
 )
@@ -45,6 +46,9 @@ func (c *Collector) Export(ctx context.Context, id profile.ID) (Dossier, error) 
 		return Dossier{}, err
 	}
 	out.Contacts = got.Contacts
+	slices.SortFunc(out.Contacts, func(a, b Contact) int {
+		return slices.Index(ids, a.Customer) - slices.Index(ids, b.Customer)
+	})
 	return out, nil
 }
 
