@@ -3,6 +3,7 @@ package sqltest
 import (
 	"context"
 	"database/sql"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -52,6 +53,19 @@ func emptyProfiles(t testing.TB, e engine) func(testing.TB) profile.Store {
 func TestProfileStore(t *testing.T) {
 	for _, e := range engines {
 		t.Run(e.name, func(t *testing.T) { profiletest.TestStore(t, emptyProfiles(t, e)) })
+	}
+}
+
+var profileHistories = flag.Int("profile.histories", 2, "random histories of a directory on each engine")
+
+func TestProfileHistoriesAreEqual(t *testing.T) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) {
+			open := emptyProfiles(t, e)
+			for seed := range uint64(*profileHistories) {
+				profiletest.TestHistories(t, 1000+seed, open)
+			}
+		})
 	}
 }
 

@@ -112,10 +112,20 @@ func state(t testing.TB, d *profile.Directory, events []profile.Event, withIDs b
 	return out
 }
 
+// TestHistories runs the random histories of a seed on empty Stores and in
+// memory: of events and decisions, of sweeps, releases and hand-overs, and of
+// several directories that write at once. All that can be asked is equal.
+func TestHistories(t *testing.T, seed uint64, open func(testing.TB) profile.Store) {
+	t.Helper()
+	directory(t, open(t), seed)
+	retain(t, open(t), seed)
+	shared(t, open(t), seed)
+}
+
 // directory runs one history on the Store and in memory: the states are equal
 // after every step, and so are the feeds.
-func directory(t *testing.T, s profile.Store) {
-	const seed = 5
+func directory(t *testing.T, s profile.Store, seed uint64) {
+	t.Helper()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	stored, plain := newDirectory(t, s), newDirectory(t, nil)
@@ -184,8 +194,8 @@ func directory(t *testing.T, s profile.Store) {
 
 // shared has several directories write one history to the Store at once: they
 // end where one in memory ends.
-func shared(t *testing.T, s profile.Store) {
-	const seed = 6
+func shared(t *testing.T, s profile.Store, seed uint64) {
+	t.Helper()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	events := history(rng, 40)

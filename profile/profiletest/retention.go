@@ -12,13 +12,9 @@ import (
 	"github.com/cxkit/cxkit/profile"
 )
 
-// retention runs one history on the Store and in memory, with sweeps between
+// retain runs one history on the Store and in memory, with sweeps between
 // whose instants move on, releases, and what people decide: what can be asked,
 // what an export holds and what the feed tells are equal after every step.
-func retention(seed uint64) func(*testing.T, profile.Store) {
-	return func(t *testing.T, s profile.Store) { retain(t, s, seed) }
-}
-
 func retain(t *testing.T, s profile.Store, seed uint64) {
 	t.Helper()
 	t.Logf("seed %d", seed)
