@@ -16,6 +16,8 @@ type Component struct {
 	// Lock is a statement that writes nothing but takes SQLite's write lock, such
 	// as a DELETE that finds no row; see [Pool.Write].
 	Lock string
+	// Also are names of the component that its migrations do not make.
+	Also []string
 }
 
 // Open makes the pool of a store on a database that the caller opened and closes.

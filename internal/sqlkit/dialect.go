@@ -151,7 +151,8 @@ func (d Dialect) Bind(text string) string {
 }
 
 // ForUpdate is the clause that locks the rows read until the transaction ends.
-// SQLite locks the database instead.
+// SQLite locks the database instead. The table goes by its alias: a name with a
+// schema is not taken there.
 func (d Dialect) ForUpdate(table string) string {
 	if d == Postgres {
 		return " FOR UPDATE OF " + table

@@ -67,7 +67,7 @@ type names struct {
 
 var created = regexp.MustCompile(`(?m)\b(?:CREATE (?:UNIQUE )?(?:TABLE|INDEX|SEQUENCE|VIEW)(?: IF NOT EXISTS)?|RENAME TO) (\w+)`)
 
-// names of a component are those that its migrations make.
+// names of a component are those that its migrations make, and those besides.
 func (c Component) names(d Dialect, p prefixed) (*names, error) {
 	files, err := fs.Sub(c.Embedded, "migrations")
 	if err != nil {
@@ -78,6 +78,9 @@ func (c Component) names(d Dialect, p prefixed) (*names, error) {
 		return nil, err
 	}
 	n := &names{prefix: p, own: map[string]bool{ledgerTable: true}, kept: map[string]string{}}
+	for _, name := range c.Also {
+		n.own[name] = true
+	}
 	for _, m := range all {
 		for _, found := range created.FindAllStringSubmatch(m.SQL, -1) {
 			n.own[found[1]] = true
@@ -124,7 +127,7 @@ func (n *names) rewrite(text string) string {
 		}
 		word := text[i:end]
 		switch {
-		case !n.own[word] || i > 0 && text[i-1] == '.':
+		case !n.own[monthly.ReplaceAllString(word, "")] || i > 0 && text[i-1] == '.':
 			b.WriteString(word)
 		case bare.MatchString(text[max(0, i-40):i]):
 			b.WriteString(n.prefix.name + word)
@@ -135,6 +138,9 @@ func (n *names) rewrite(text string) string {
 	}
 	return b.String()
 }
+
+// monthly is what the name of a table's partition by month ends in.
+var monthly = regexp.MustCompile(`_[0-9]{4}_[0-9]{2}$`)
 
 // bare is what stands before a name without a schema.
 var bare = regexp.MustCompile(`(?:CREATE (?:UNIQUE )?INDEX(?: IF NOT EXISTS)?|RENAME TO) $`)

@@ -41,8 +41,8 @@
 //	journey_definition  journey, version, is_current, deployed_at, definition, row_version
 //
 // On SQLite journey_claim holds what workers have taken, which on PostgreSQL is in the
-// row itself, and journey_history_owner who has lines in the history of an instance
-// that is another's. Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times
+// row itself, journey_history_owner who has lines in the history of an instance that
+// is another's, and journey_history_block where the lines of a journey are. Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times
 // do; flags are 0 or 1; lists and values are JSON. The schema is plain SQL in [Files].
 // Names may have a prefix, or lie in a schema of their own: see [Prefix].
 //

@@ -71,8 +71,10 @@
 //     sql.multiple_modifications_of_table.enabled, because a commit may insert and
 //     update different rows of a table in one statement. Arrival numbers come from
 //     a sequence: they need be unique, and only roughly in order.
-//   - Retention: [Store.PurgeChanges] by time. Events are what a retraction or
-//     other rules are replayed from: keep them, or erase the customer.
+//   - Retention: the feed by [Store.PurgeChanges], visitors and the content of old
+//     events by [profile.Directory.Retain], which leaves right what was derived from
+//     them. Events are what a retraction or other rules are replayed from: keep them, or
+//     erase the customer. [Store.PartitionByMonth] keeps the timeline by month.
 //   - Backup: one snapshot of the database holds everything in step; a copy of
 //     single tables does not.
 //

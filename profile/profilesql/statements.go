@@ -65,7 +65,8 @@ func newStatements(d Dialect) statements {
 		scanEvidence: "SELECT evidence FROM profile_evidence WHERE evidence > $1 ORDER BY evidence LIMIT $2",
 		rules:        "SELECT rules FROM profile_feed WHERE id = 1",
 	}
-	s.feedEnds = "SELECT dropped, coalesce((SELECT seq FROM profile_change WHERE seq > 0 ORDER BY seq DESC LIMIT 1), 0) FROM profile_feed WHERE id = 1" + d.ForUpdate("profile_feed")
+	s.feedEnds = "SELECT f.dropped, coalesce((SELECT seq FROM profile_change WHERE seq > 0 ORDER BY seq DESC LIMIT 1), 0) " +
+		"FROM profile_feed f WHERE f.id = 1" + d.ForUpdate("f")
 	s.firstKept = d.Bind("SELECT seq FROM profile_change WHERE seq > $1 AND recorded_at >= $2 ORDER BY seq LIMIT 1")
 	s.drop = d.Bind("UPDATE profile_feed SET dropped = $1 WHERE id = 1")
 	s.dropChanges = d.Bind("DELETE FROM profile_change WHERE seq <= $1")

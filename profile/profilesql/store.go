@@ -36,7 +36,9 @@ func Prefix(prefix string) Option { return sqlkit.Prefix(prefix) }
 //go:embed migrations
 var migrations embed.FS
 
-var component = sqlkit.Component{Name: "profile", Embedded: migrations, Lock: `DELETE FROM profile_feed WHERE id = 0`}
+var component = sqlkit.Component{
+	Name: "profile", Embedded: migrations, Lock: `DELETE FROM profile_feed WHERE id = 0`, Also: ownOfMonths,
+}
 
 // Files holds the migrations as plain SQL, <dialect>/0001_profile.sql and so on, for
 // who applies them with a tool of their own instead of [Store.Migrate]; such a tool
