@@ -388,7 +388,11 @@ func (c *Collector) Record(ctx context.Context, r Response) (Response, error) {
 }
 
 func (c *Collector) record(ctx context.Context, s Survey, r Response) (Response, error) {
-	got, err := c.store.Get(ctx, Keys{Responses: []string{r.ID}, Invitations: nonEmpty(r.Invitation)})
+	keys := Keys{Responses: []string{r.ID}, Invitations: nonEmpty(r.Invitation)}
+	if r.Customer != "" {
+		keys.Contacts = []profile.ID{r.Customer}
+	}
+	got, err := c.store.Get(ctx, keys)
 	if err != nil {
 		return Response{}, err
 	}
@@ -426,9 +430,10 @@ func (c *Collector) record(ctx context.Context, s Survey, r Response) (Response,
 		put.Invitations = []Invitation{inv}
 	}
 	if r.Customer != "" {
-		got, err := c.store.Get(ctx, Keys{Contacts: []profile.ID{r.Customer}})
-		if err != nil {
-			return Response{}, err
+		if len(keys.Contacts) == 0 { // the invitation has said whose it is
+			if got, err = c.store.Get(ctx, Keys{Contacts: []profile.ID{r.Customer}}); err != nil {
+				return Response{}, err
+			}
 		}
 		contact := Contact{Customer: r.Customer}
 		if len(got.Contacts) > 0 {
