@@ -37,30 +37,39 @@
 //
 // # Scaling
 //
-// An observed event of a new customer is one load and one commit, and eight rows:
-// event, evidence, identifier, anchor, customer and three rows of the feed. With a
-// single trait that is 2.4 kB with indexes on PostgreSQL and 2.0 kB on SQLite; each
-// further such event of the same customer is 0.7 and 0.6 kB, after vacuum. On one server with two cores, side by side with
-// other work, one writer committed about 600 single events a second on
-// PostgreSQL and about 3,800 in batches of 100, into tables of 10,000 customers.
-// With 20 events per customer and year, half of them within the busiest tenth of
-// the hours, that gives:
+// An observed event is one load and one commit, a round trip each. The model, with
+// constants measured by the benchmarks in internal/sqltest (BenchmarkGrowth,
+// BenchmarkSingleWrite; one small event with a trait, indexes included, two cores,
+// a disk that syncs in 0.15 ms); put in your own:
 //
-//	customers    events a year   at the busiest   events and indexes a year
-//	1 million    20 million      3 a second       about 14 GB
-//	10 million   200 million     32 a second      about 140 GB
-//	100 million  2 billion       317 a second     about 1.4 TB
+//	bytes       = customers × (First + Further × (EventsAYear × years - 1))
+//	peak        = customers × EventsAYear / 31.5 million seconds × Busy
+//	connections = peak / Rate
+//
+//	First        2.7 kB on PostgreSQL, 2.1 kB on SQLite: a new customer with an event, eight rows
+//	Further      0.9 kB on PostgreSQL, 0.6 kB on SQLite: one more event, with its rows of the feed
+//	Rate         1,400 single events a second over one connection to PostgreSQL, 2,200 on SQLite
+//	EventsAYear  20, an assumption
+//	Busy         5, an assumption: half of the events come within the busiest tenth of the hours
+//
+// On PostgreSQL, after one year:
+//
+//	customers    bytes     peak           connections kept busy
+//	1 million    20 GB     3 a second     1
+//	10 million   200 GB    32 a second    1
+//	100 million  2.0 TB    317 a second   1
 //
 // so that writing is not the limit at 100 million customers, but the size of the
-// timeline is. Events with many properties are larger: measure with your own.
+// timeline is. From 10,000 customers to a million, one event grew by a factor of
+// 1.09 at most on PostgreSQL, indexes in memory; it is the share of the indexes that
+// memory no longer holds that slows writes down, because identifiers come in no order.
 //
 //   - Contention: commits meet where they touch one customer or one identifier. An
 //     identifier that thousands share, such as a cashier's tablet, is a hot row:
 //     block it, or declare that it only looks up. No row is shared by all writers;
 //     only the reader of the feed holds one lock, while it numbers.
-//   - Statements: batch what arrives in batches (ObserveBatch). On PostgreSQL set
-//     plan_cache_mode=force_generic_plan for the pool: the statement that loads is
-//     planned once instead of each time, which made it 2.6 times as fast.
+//   - Statements: batch what arrives in batches (ObserveBatch). PostgreSQL plans a
+//     statement a few times and then keeps the plan, if the driver prepares.
 //   - Pool: two to four connections per core of the server for all processes
 //     together; a writer holds one for one statement at a time.
 //   - Vacuum: customers, evidence and the rows that wait for their number are
