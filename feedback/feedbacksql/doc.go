@@ -57,7 +57,7 @@
 //
 // An answer is one look-up and one commit, a round trip each. The model, with
 // constants measured by the benchmarks in internal/sqltest (BenchmarkGrowth,
-// BenchmarkSingleWrite; one rating, indexes included, two cores, a disk that syncs
+// BenchmarkThroughput; one rating, indexes included, two cores, a disk that syncs
 // in 0.15 ms); put in your own:
 //
 //	bytes       = customers × AskedAYear × Survey × years
@@ -65,7 +65,7 @@
 //	connections = peak / Rate
 //
 //	Survey       2.5 kB on PostgreSQL, 2.2 kB on SQLite: an invitation, its answer, the customer's contact
-//	Rate         1,400 answers a second over one connection to PostgreSQL, 2,900 on SQLite
+//	Rate         1,400 answers a second over one connection to PostgreSQL, 2,300 on SQLite
 //	AskedAYear   4; Writes 3 (asked, sent, answered); Busy 5: assumptions
 //
 // On PostgreSQL, after one year, if everybody answers:

@@ -74,7 +74,7 @@
 // round trip on PostgreSQL, two inside a caller's transaction.
 //
 // The model, with constants measured by the benchmarks in internal/sqltest
-// (BenchmarkGrowth, BenchmarkSingleWrite; an instance of two inputs without messages,
+// (BenchmarkGrowth, BenchmarkThroughput; an instance of two inputs without messages,
 // indexes included, two cores, a disk that syncs in 0.15 ms); put in your own:
 //
 //	bytes       = customers × InstancesAYear × Instance × years kept
@@ -82,7 +82,7 @@
 //	connections = peak / Rate
 //
 //	Instance        3.1 kB on PostgreSQL, 2.1 kB on SQLite; a message is a row of the outbox and history more
-//	Rate            1,250 single steps a second over one connection to PostgreSQL, 3,000 on SQLite
+//	Rate            1,050 single steps a second over one connection to PostgreSQL, 2,500 on SQLite
 //	InstancesAYear  6, StepsEach 4, Busy 5: assumptions
 //
 // On PostgreSQL, with the instances of one year:

@@ -71,7 +71,7 @@
 // (program, key). Use one [loyalty.Ledger] per process and let it coalesce commits.
 //
 // The model, with constants measured by the benchmarks in internal/sqltest
-// (BenchmarkGrowth, BenchmarkSingleWrite; earnings, indexes included, two cores,
+// (BenchmarkGrowth, BenchmarkThroughput; earnings, indexes included, two cores,
 // a disk that syncs in 0.15 ms, one post a commit); put in your own:
 //
 //	bytes       = customers × Post × PostsAYear × years
@@ -79,7 +79,7 @@
 //	connections = peak / Rate
 //
 //	Post        1.4 kB on PostgreSQL, 0.9 kB on SQLite: a transaction, two entries, a lot, its account's share
-//	Rate        2,500 posts a second over one connection to PostgreSQL, 3,200 on SQLite; more in batches
+//	Rate        2,500 posts a second over one connection to PostgreSQL, 2,900 on SQLite; more in batches
 //	PostsAYear  24, Busy 5: assumptions; half of the posts come within the busiest tenth of the hours
 //
 // On PostgreSQL, after one year:

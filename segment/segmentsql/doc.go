@@ -30,7 +30,7 @@
 // One engine computes in memory ([segment.Engine.Memory] says how large it is) and
 // one process commits; the tables only have to keep up with it. The model, with
 // constants measured by the benchmarks in internal/sqltest (BenchmarkGrowth,
-// BenchmarkSingleWrite; two cores, a disk that syncs in 0.15 ms); put in your own:
+// BenchmarkThroughput; two cores, a disk that syncs in 0.15 ms); put in your own:
 //
 //	feed   = customers × TransitionsAYear × Transition × years kept
 //	inputs = changes since the checkpoint × Input
