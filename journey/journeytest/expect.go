@@ -22,7 +22,7 @@ func (s *Scenario) ExpectSent(c *Customer, channel, template string, variables .
 	return s.expect(c, what, func(r *journey.Record) string {
 		switch {
 		case r.EffectKind != journey.MessageEffect || r.State != journey.Confirmed:
-			return notIt
+			return unless(r, journey.MessageEffect, template, "that is not sent")
 		case r.Name != template:
 			return "that is " + r.Name
 		case r.Decision.Channel != channel:
@@ -30,6 +30,14 @@ func (s *Scenario) ExpectSent(c *Customer, channel, template string, variables .
 		}
 		return differing(want, r.Args)
 	})
+}
+
+// unless tells of what was wanted and came to something else.
+func unless(r *journey.Record, kind journey.EffectKind, name, why string) string {
+	if r.EffectKind != kind || r.Name != name || r.State == journey.Pending && r.Decision.Verdict == 0 {
+		return notIt
+	}
+	return why
 }
 
 // ExpectDone expects that an action was carried out and confirmed, with at least
@@ -42,7 +50,7 @@ func (s *Scenario) ExpectDone(c *Customer, kind journey.EffectKind, name string,
 	return s.expect(c, what, func(r *journey.Record) string {
 		switch {
 		case r.EffectKind != kind || r.State != journey.Confirmed:
-			return notIt
+			return unless(r, kind, name, "that is not done")
 		case r.Name != name:
 			return "that is " + r.Name
 		}
@@ -206,6 +214,14 @@ func (s *Scenario) fail(c *Customer, what, near string) {
 		timeline = "(nothing has happened)"
 	}
 	b.WriteString("\n    " + strings.ReplaceAll(timeline, "\n", "\n    "))
+	for _, x := range s.world.unheard[c.id] {
+		fmt.Fprintf(&b, "\n  at %s no journey took %s", s.local(x.Time), x.Name)
+		if len(x.Props) == 0 {
+			b.WriteString(", which has no properties")
+		} else {
+			b.WriteString(described(x.Props))
+		}
+	}
 	instances, err := s.world.instances(c.id)
 	s.must(err)
 	for i := range instances {

@@ -1,6 +1,7 @@
 package journeytest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,10 +62,14 @@ type Violation struct {
 	Moves    []string
 	Because  string
 	Timeline []journey.Record
+
+	zone *time.Location // of the exploration
 }
 
+// String tells the moves and the timeline, in the exploration's local time.
 func (v Violation) String() string {
 	var b strings.Builder
+	zone := cmp.Or(v.zone, time.UTC)
 	fmt.Fprintf(&b, "%s: %s\n  after: %s", v.Invariant, v.Because, strings.Join(v.Moves, ", then "))
 	for i, r := range v.Timeline {
 		if left := len(v.Timeline) - shown; i == shown && left > shown {
@@ -73,7 +78,7 @@ func (v Violation) String() string {
 		if i >= shown && i < len(v.Timeline)-shown {
 			continue
 		}
-		fmt.Fprintf(&b, "\n    %s  %s: %s", r.At.Format(localTime), r.Journey, r)
+		fmt.Fprintf(&b, "\n    %s  %s: %s", r.At.In(zone).Format(localTime), r.Journey, r)
 	}
 	return b.String()
 }
@@ -161,7 +166,7 @@ func (x Exploration) Run(ctx context.Context) (Explored, error) {
 	if err := root.walk.SetContact(ctx, row); err != nil {
 		return Explored{}, err
 	}
-	e := explorer{x: x, seen: map[string]bool{}, broken: map[string]bool{}}
+	e := explorer{x: x, seen: map[string]bool{}, broken: map[string]bool{}, zone: loc}
 	return e.search(ctx, root)
 }
 
@@ -208,6 +213,7 @@ type explorer struct {
 	seen   map[string]bool
 	broken map[string]bool
 	found  Explored
+	zone   *time.Location
 }
 
 // search goes breadth first, so that the first violation is a shortest one.
@@ -317,7 +323,7 @@ func (e *explorer) report(invariant string, n *node, because error) {
 		return
 	}
 	e.broken[invariant] = true
-	e.found.Violations = append(e.found.Violations, Violation{invariant, slices.Clone(n.moves), because.Error(), slices.Clone(n.story)})
+	e.found.Violations = append(e.found.Violations, Violation{invariant, slices.Clone(n.moves), because.Error(), slices.Clone(n.story), e.zone})
 }
 
 // key tells situations apart: everything that can bear on what comes.

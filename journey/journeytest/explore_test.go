@@ -75,7 +75,7 @@ func TestExplorationFindsSeededBugs(t *testing.T) {
 			j := enter()
 			j.State("waiting").On(journey.Event("cart.updated")).Do(journey.Send(reminder)).To("waiting").After(time.Hour).End("over")
 			return j
-		}, "at most 2 messages within 24h0m0s", "cart.updated, then cart.updated, then cart.updated, then cart.updated"},
+		}, "at most 2 messages within 24h", "cart.updated, then cart.updated, then cart.updated, then cart.updated"},
 		"a missing consent check": {func() *journey.Builder {
 			j := enter()
 			m := reminder

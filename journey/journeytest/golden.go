@@ -1,7 +1,9 @@
 package journeytest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -27,6 +29,10 @@ func (s *Scenario) Golden(file string) *Scenario {
 		return s
 	}
 	want, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		s.t.Errorf("there is no %s yet: UPDATE_GOLDEN=1 writes it", file)
+		return s
+	}
 	s.must(err)
 	if got := b.String(); got != string(want) {
 		s.t.Errorf("the timelines differ from %s (UPDATE_GOLDEN=1 writes it):\n%s", file, difference(string(want), got))

@@ -2,6 +2,7 @@ package journeytest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cxkit/cxkit/journey"
@@ -19,8 +20,14 @@ type Invariant struct {
 
 // AtMost allows so many messages within any stretch of time.
 func AtMost(messages int, within time.Duration) Invariant {
+	span := within.String()
+	for _, zero := range []string{"m0s", "h0m"} { // 24h0m0s is 24h
+		if strings.HasSuffix(span, zero) {
+			span = span[:len(span)-2]
+		}
+	}
 	return Invariant{
-		Name: fmt.Sprintf("at most %d messages within %s", messages, within),
+		Name: fmt.Sprintf("at most %d messages within %s", messages, span),
 		Each: func(r journey.Record, before []journey.Record, _ *journey.Walk) error {
 			if !sent(&r) {
 				return nil
@@ -32,7 +39,7 @@ func AtMost(messages int, within time.Duration) Invariant {
 				}
 			}
 			if n > messages {
-				return fmt.Errorf("%d messages within %s", n, within)
+				return fmt.Errorf("%d messages within %s", n, span)
 			}
 			return nil
 		},

@@ -52,7 +52,7 @@ func New(t testing.TB, src journey.Source, policy contact.Policy, start, zone st
 		plan:  &plan{journeys: []*journey.Definition{d}, policy: policy, zone: loc},
 		store: journey.NewMemory(), now: at.UTC(), before: at.UTC(),
 		traits: map[profile.ID]profile.Values{}, audiences: map[string]map[profile.ID]bool{},
-		ports: map[string]func(journey.Dispatch) journey.Answer{}, claimed: map[claim]bool{},
+		ports: map[string]func(journey.Dispatch) journey.Answer{}, claimed: map[claim]bool{}, unheard: map[profile.ID][]journey.Input{},
 	}
 	for _, o := range options {
 		o(w)

@@ -176,3 +176,39 @@ func TestScenariosRunInABubble(t *testing.T) {
 		s.After(2*time.Hour).ExpectSent(li, "sms", "cart")
 	})
 }
+
+// What fails says why: what came instead, what nobody took, and when by the clock of
+// the journey.
+func TestFailuresTellTheReason(t *testing.T) {
+	r := &recorder{TB: t}
+	s := journeytest.New(r, AbandonedCart(), shop.ContactPolicy(), "2026-11-10 20:30", "Asia/Shanghai")
+	li := s.Customer("li").Consent("marketing", "wechat").Credit("wechat", "cart", 1).Does("cart.updated", "cart_id", "C1", "sku", "boots")
+	wu := s.Customer("wu").Does("cart.updated", "sku", "hat")
+	for _, c := range []struct {
+		expect func()
+		want   []string
+	}{
+		{func() { s.After(2*time.Hour).ExpectSent(li, "wechat", "cart") }, []string{
+			"at 2026-11-10 22:30 expected li: cart to be sent on wechat\n  but\n    2026-11-10 22:30 message cart deferred to 2026-11-11 09:00",
+			"quiet hours (22:00–09:00): that is not sent\n  timeline of li\n    2026-11-10 20:30  abandoned-cart: starts in waiting",
+			"abandoned-cart is in first reminder until 2026-11-13 22:30",
+		}},
+		{func() {
+			s.Branch("in another world", func(s *journeytest.Scenario) { s.ExpectState(wu, "waiting") })
+		}, []string{"(nothing has happened)\n  at 2026-11-10 20:30 no journey took cart.updated (sku hat)"}},
+		{func() { s.Golden("testdata/none.golden") }, []string{"there is no testdata/none.golden yet: UPDATE_GOLDEN=1 writes it"}},
+	} {
+		r.text = ""
+		c.expect()
+		for _, want := range c.want {
+			require.Contains(t, r.text, want)
+		}
+	}
+	x := cartExploration(AbandonedCart())
+	x.Invariants = []journeytest.Invariant{journeytest.AtMost(0, 90*time.Minute)}
+	found, err := x.Run(t.Context())
+	require.NoError(t, err)
+	require.Len(t, found.Violations, 1)
+	require.Contains(t, found.Violations[0].String(), "at most 0 messages within 1h30m: 1 messages")
+	require.Contains(t, found.Violations[0].String(), "    "+x.Start+"  abandoned-cart: starts in waiting", "by the local clock")
+}

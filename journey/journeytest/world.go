@@ -27,6 +27,8 @@ type world struct {
 	ports     map[string]func(journey.Dispatch) journey.Answer
 	calendars map[string]journey.Calendar
 	claimed   map[claim]bool // records that an expectation has met
+	// unheard are inputs that no journey took: they started and moved nothing.
+	unheard map[profile.ID][]journey.Input
 }
 
 // claim is the n-th record of a customer.
@@ -137,7 +139,10 @@ func (w *world) fork() (*world, error) {
 	c := &world{
 		plan: w.plan, store: w.store.Clone(), now: w.now, before: w.before, within: w.within, inputs: w.inputs,
 		traits: map[profile.ID]profile.Values{}, audiences: map[string]map[profile.ID]bool{},
-		ports: maps.Clone(w.ports), calendars: w.calendars, claimed: maps.Clone(w.claimed),
+		ports: maps.Clone(w.ports), calendars: w.calendars, claimed: maps.Clone(w.claimed), unheard: map[profile.ID][]journey.Input{},
+	}
+	for id, list := range w.unheard {
+		c.unheard[id] = slices.Clone(list)
 	}
 	for id, v := range w.traits {
 		c.traits[id] = maps.Clone(v)
@@ -210,8 +215,12 @@ func (w *world) ingest(x journey.Input) error {
 	if x.Time.IsZero() {
 		x.Time = w.now
 	}
-	if _, err := w.engine.Ingest(context.Background(), x); err != nil {
+	receipt, err := w.engine.Ingest(context.Background(), x)
+	if err != nil {
 		return err
+	}
+	if len(receipt.Instances) == 0 {
+		w.unheard[x.Customer] = append(w.unheard[x.Customer], x)
 	}
 	return w.run()
 }
