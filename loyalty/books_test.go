@@ -291,3 +291,73 @@ func TestARetriedAwardWhoseLotAHoldKeptOpenIsTheFirstResult(t *testing.T) {
 	require.Equal(t, first.Transaction, again.Transaction)
 	require.Equal(t, int64(7), b.balance("m1").Held)
 }
+
+func TestPointsOfAReturnedOrderAreNotKeptByReversingWhatTheyBought(t *testing.T) {
+	year := loyalty.Expiry{Kind: loyalty.ExpireOnDate, Date: day("2026-12-31")}
+	spentAndReturned := func(t *testing.T, policy loyalty.Shortfall) *books {
+		b := newBooks(t, loyalty.UnitConfig{Unit: loyalty.Points, Shortfall: policy, Expiry: year})
+		b.post(
+			loyalty.Earn{Key: "e", Account: "m", Amount: 100},
+			loyalty.Redeem{Key: "spent", Account: "m", Amount: 100},
+			loyalty.Return{Key: "r", Award: "e"},
+		)
+		return b
+	}
+	t.Run("forgiven", func(t *testing.T) {
+		b := spentAndReturned(t, loyalty.Clamp)
+		b.post(loyalty.Reverse{Key: "1", Of: "spent", Amount: 30})
+		require.Zero(t, b.balance("m").Total())
+		b.post(loyalty.Reverse{Key: "2", Of: "spent"})
+		require.Zero(t, b.balance("m").Total())
+		b.refused(loyalty.Reverse{Key: "3", Of: "spent"}, loyalty.ErrReversed)
+	})
+	t.Run("owed: the debt does not stay when the points expire", func(t *testing.T) {
+		b := spentAndReturned(t, loyalty.Owe)
+		require.Equal(t, int64(100), b.balance("m").Debt)
+		b.post(loyalty.Reverse{Key: "1", Of: "spent", Amount: 30})
+		require.Equal(t, loyalty.Balance{Account: "m", Unit: loyalty.Points, Debt: 70}, b.balance("m"))
+		b.now = day("2027-02-01")
+		b.post(loyalty.Reverse{Key: "2", Of: "spent", Cause: loyalty.ByCustomer})
+		require.Zero(t, b.balance("m").Total())
+	})
+	t.Run("owed and paid by a later award: they come back", func(t *testing.T) {
+		b := spentAndReturned(t, loyalty.Owe)
+		b.post(loyalty.Earn{Key: "pays", Account: "m", Amount: 80}, loyalty.Reverse{Key: "1", Of: "spent"})
+		require.Equal(t, loyalty.Balance{Account: "m", Unit: loyalty.Points, Usable: 80}, b.balance("m"))
+	})
+	t.Run("after a merge", func(t *testing.T) {
+		b := newBooks(t)
+		b.post(
+			loyalty.Earn{Key: "e", Account: "old", Amount: 100},
+			loyalty.Redeem{Key: "spent", Account: "old", Amount: 60},
+			loyalty.Merge{Key: "m", From: "old", Into: "new"},
+			loyalty.Redeem{Key: "more", Account: "new", Amount: 40},
+			loyalty.Return{Key: "r", Award: "e"},
+		)
+		require.Equal(t, int64(100), b.balance("new").Debt)
+		b.post(loyalty.Reverse{Key: "1", Of: "spent"}, loyalty.Reverse{Key: "2", Of: "more"})
+		require.Equal(t, loyalty.Balance{Account: "new", Unit: loyalty.Points}, b.balance("new"))
+		require.Zero(t, b.balance("old").Total())
+	})
+	t.Run("points that were passed on are the receiver's", func(t *testing.T) {
+		b := newBooks(t)
+		b.post(
+			loyalty.Earn{Key: "e", Account: "m", Amount: 100},
+			loyalty.Transfer{Key: "gift", From: "m", To: "friend", Amount: 100},
+			loyalty.Redeem{Key: "spent", Account: "friend", Amount: 100},
+			loyalty.Return{Key: "r", Award: "e"},
+			loyalty.Reverse{Key: "1", Of: "spent"},
+		)
+		require.Equal(t, int64(100), b.balance("friend").Available())
+		require.Equal(t, int64(100), b.balance("m").Debt)
+	})
+	t.Run("the books tie", func(t *testing.T) {
+		b := spentAndReturned(t, loyalty.Owe)
+		b.post(loyalty.Reverse{Key: "1", Of: "spent"})
+		moves, err := b.Movements(t.Context(), day("2026-01-01"), day("2026-03-01"), time.Time{})
+		require.NoError(t, err)
+		require.Equal(t, []loyalty.Movement{{Unit: loyalty.Points, Earned: 100, Returned: -100, Redeemed: -100, Restored: 100}}, moves)
+		_, err = b.Verify(t.Context(), loyalty.Anchor{})
+		require.NoError(t, err)
+	})
+}

@@ -116,7 +116,9 @@ const (
 )
 
 // Reverse undoes a transaction. Redeemed points go back to their own lots,
-// the last taken first; an award is taken back as by a [Return] of all of it.
+// the last taken first; where a return of the award asked for them while they were
+// spent, they settle the debt of then (what [Clamp] forgave is taken back). An
+// award is taken back as by a [Return] of all of it.
 type Reverse struct {
 	Key string
 	Of  string

@@ -13,7 +13,7 @@ const (
 	// Owe books a debt that later awards settle first, up to
 	// [UnitConfig.MaxDebt]; what is above that is forgiven. It is the default.
 	Owe Shortfall = "owe"
-	// Clamp forgives what is not there any more.
+	// Clamp forgives what is not there any more, unless a reversal brings it back.
 	Clamp Shortfall = "clamp"
 	// Refuse rejects the return with [ErrShortfall].
 	Refuse Shortfall = "refuse"
@@ -304,6 +304,9 @@ func (c Reverse) restore(d *desk, t *Transaction, taker, s *state, lot string, n
 	if l == nil {
 		return ErrNotFound
 	}
+	if n, err = d.reclaim(t, taker, s, l, n, from); err != nil || n == 0 {
+		return err
+	}
 	expires := taker.expiry(l)
 	if taker != s {
 		here, err := d.lot(s, lot)
@@ -344,6 +347,78 @@ func (c Reverse) restore(d *desk, t *Transaction, taker, s *state, lot string, n
 		t.Changes = append(t.Changes, LotChange{Account: s.ID, Lot: lot, Expires: renewed})
 	}
 	return nil
+}
+
+// reclaim takes of n points on their way back to a lot what returns of its award
+// asked for when they were spent: it settles the debt of then or, under Clamp, ends what
+// was forgiven. It gives what is left of n.
+func (d *desk) reclaim(t *Transaction, taker, s *state, l *Lot, n int64, from Book) (int64, error) {
+	missed, err := d.missed(t, taker, s, l)
+	if err != nil || missed <= 0 {
+		return n, err
+	}
+	missed = min(missed, n)
+	if d.cfg.unit(t.Unit).Shortfall == Clamp {
+		t.move(from, BookIssuer, taker.ID, t.Unit, l.ID, missed)
+		return n - missed, nil
+	}
+	u := s.findUnit(t.Unit)
+	if u == nil {
+		return n, nil
+	}
+	owed := u.Debt
+	for i := range t.Entries { // settled by the lots before it
+		if e := &t.Entries[i]; e.Book == BookDebt && e.Account == s.ID {
+			owed -= e.Amount
+		}
+	}
+	pay := min(missed, owed)
+	if pay <= 0 {
+		return n, nil
+	}
+	t.move(from, BookDebt, taker.ID, t.Unit, l.ID, pay)
+	if taker != s {
+		t.Entries = append(t.Entries,
+			Entry{Book: BookDebt, Account: taker.ID, Unit: t.Unit, Amount: -pay},
+			Entry{Book: BookDebt, Account: s.ID, Unit: t.Unit, Amount: pay})
+	}
+	return n - pay, nil
+}
+
+// missed is what returns asked of a lot and did not find in it, where its
+// earner's account is s or has been merged into s.
+func (d *desk) missed(t *Transaction, taker, s *state, l *Lot) (int64, error) {
+	earner := taker
+	for id := l.Origin; id != taker.ID && id != s.ID; {
+		e, ok := d.states[id] // only looked at: what is due in it is not settled here
+		if !ok {
+			d.needAccount(id)
+			return 0, errNeed
+		}
+		if id = e.MergedInto; id == "" {
+			return 0, nil // passed on: its earner owes
+		}
+	}
+	if l.Origin != taker.ID {
+		var err error
+		if earner, err = d.account(t, l.Origin); err != nil {
+			return 0, err
+		}
+	}
+	var missed int64
+	for i, at := range []*state{earner, taker, s} {
+		if i > 0 && at == earner || i == 2 && at == taker {
+			continue
+		}
+		row, err := d.lot(at, l.ID)
+		if err != nil {
+			return 0, err
+		}
+		if row != nil {
+			missed += row.Returned - row.Clawed
+		}
+	}
+	return missed, nil
 }
 
 // reverseTransfer moves back what the receiver still has of the lots; unless

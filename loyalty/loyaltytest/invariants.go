@@ -313,11 +313,15 @@ func (h *history) redeemAndReverse() {
 		return
 	}
 	h.now = h.now.Add(time.Microsecond)
-	_, err = h.post(loyalty.Reverse{Key: key + "-back", Of: key})
+	back, err := h.post(loyalty.Reverse{Key: key + "-back", Of: key})
 	if errors.Is(err, loyalty.ErrCauseRequired) {
 		return
 	}
 	h.must(err)
+	reclaimed := func(e loyalty.Entry) bool { return e.Book == loyalty.BookDebt || e.Book == loyalty.BookIssuer }
+	if slices.ContainsFunc(back.Transaction.Entries, reclaimed) {
+		return // of an award that was returned: what comes back is not the member's
+	}
 	after, err := h.ledger.Lots(ctx, r.Balance().Account, unit, loyalty.AsOf{})
 	h.must(err)
 	if unit != "stamps" && r.Balance().Account == account && !sameAmounts(lots, after) {
