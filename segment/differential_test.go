@@ -362,6 +362,53 @@ func consistent(e *Engine) error {
 				return fmt.Errorf("transitions of %s in %s do not lead to the members", e.dict.key(d), name)
 			}
 		}
+		if err := pastIsThatOfTheFeed(e, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pastIsThatOfTheFeed checks the members of a segment at and just before every
+// instant at which somebody turned against the transitions up to then, however
+// late they were detected.
+func pastIsThatOfTheFeed(e *Engine, name string) error {
+	v, err := e.View(name)
+	if err != nil {
+		return err
+	}
+	feed := slices.DeleteFunc(transitionsOf(e), func(tr Transition) bool { return tr.Segment != name || tr.Customer == "" })
+	for _, turn := range feed {
+		for _, at := range []time.Time{turn.EffectiveAt, turn.EffectiveAt.Add(-time.Microsecond)} {
+			members := map[profile.ID]bool{}
+			for _, tr := range feed {
+				if !tr.EffectiveAt.After(at) {
+					members[tr.Customer] = tr.Kind == Entered
+				}
+			}
+			past, err := v.MembersAt(at)
+			if err != nil {
+				return err
+			}
+			size := 0
+			for id, in := range members {
+				if in {
+					size++
+				}
+				if past.Contains(id) != in {
+					return fmt.Errorf("%s in %s at %s: %t by MembersAt, %t by the feed", id, name, at, !in, in)
+				}
+				if at.Equal(e.Clock()) {
+					continue
+				}
+				if got, err := v.ContainsAt(context.Background(), id, at); err != nil || got != in {
+					return fmt.Errorf("%s in %s at %s: %t by ContainsAt, %t by the feed (%w)", id, name, at, got, in, err)
+				}
+			}
+			if past.Len() != size {
+				return fmt.Errorf("%s at %s: %d by MembersAt, %d by the feed", name, at, past.Len(), size)
+			}
+		}
 	}
 	return nil
 }
