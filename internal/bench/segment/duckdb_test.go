@@ -150,7 +150,7 @@ var fill = sync.OnceValues(func() (f filled, err error) {
 		f.took[1] = time.Since(begin)
 	})
 	begin := time.Now()
-	f.engine, err = segment.New(segment.Config{History: shop{*customers}, Workers: runtime.GOMAXPROCS(0)})
+	f.engine, err = segment.New(segment.Config{History: shop{*customers}})
 	if err == nil {
 		err = f.engine.CatchUp(ctx)
 	}
