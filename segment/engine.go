@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -194,7 +195,7 @@ func (e *Engine) nextDue() int64 {
 // future is an event that lies after the clock.
 type future struct {
 	at    int64
-	seq   uint64 // ties in the order of arrival
+	seq   uint64 // ties in the order of arrival, then of the events' IDs
 	d     uint32
 	epoch int
 	event profile.Event
@@ -205,7 +206,8 @@ type futureHeap []future
 
 func (h futureHeap) Len() int { return len(h) }
 func (h futureHeap) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
+	a, b := &h[i], &h[j]
+	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.seq, b.seq), cmp.Compare(a.event.ID, b.event.ID)) < 0
 }
 func (h futureHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *futureHeap) Push(x any)   { *h = append(*h, x.(future)) }
