@@ -41,8 +41,9 @@
 //	journey_definition  journey, version, is_current, deployed_at, definition, row_version
 //
 // On SQLite journey_claim holds what workers have taken, which on PostgreSQL is in the
-// row itself, journey_history_owner who has lines in the history of an instance that
-// is another's, and journey_history_block where the lines of a journey are. Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times
+// row itself, journey_history_owner who has lines in the history of an instance
+// that is another's, and journey_history_block where in the history a journey has
+// lines (n / 1024). Times are TIMESTAMPTZ, on SQLite texts in UTC that order as times
 // do; flags are 0 or 1; lists and values are JSON. The schema is plain SQL in [Files].
 // Names may have a prefix, or lie in a schema of their own: see [Prefix].
 //
@@ -106,4 +107,10 @@
 //   - Retention: [journey.Engine.Purge] what ended long ago; history is most of the bytes.
 //   - Backup: one snapshot of the database. A restored outbox may hold what was sent
 //     since: let only channels that honor keys run on it.
+//
+// On SQLite the pages that a commit writes are what it costs. By itself an entry
+// without effects writes 14 (its input, entry, instance and line of history, with
+// their indexes), a wait that is over 6 (instance, the index of what is due twice,
+// history and its index by instance), in commits of 256 customers .5 and .3. IDs of
+// instances order by their start, so that this does not grow with those that wait.
 package journeysql
