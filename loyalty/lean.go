@@ -90,9 +90,5 @@ func (s *state) posted() {
 // out of the processor's caches, and asked for together they come together.
 func (s *state) ahead() int {
 	u := &s.only
-	n := int(s.Seq) + s.Holds + len(s.units) + int(u.Debt) + len(u.lots) + int(u.held) + len(s.fresh) + len(s.dirtyHolds)
-	if s.home != nil {
-		n += s.home.Holds + len(s.home.holds) + len(s.home.transactions)
-	}
-	return n
+	return int(s.Seq) + s.Holds + len(s.units) + int(u.Debt) + len(u.lots) + int(u.held) + len(s.fresh) + len(s.dirtyHolds)
 }
