@@ -60,7 +60,6 @@ func loadOne(d Dialect, of shape) (text string, order []int) {
 	}
 	if of.asked&anchors != 0 {
 		at := n
-		n++
 		all = append(all, "SELECT "+columns(d, 3, "id", "evidence", "", "", "0", "0", "0", "0", "", "", "", "")+
 			" FROM profile_anchor WHERE id = "+param(at))
 		paths = append(paths, func() path {
