@@ -208,6 +208,9 @@ func storeRoundTrip(t testing.TB, s journey.Store) {
 		Entries:    []journey.EntryKey{entry.EntryKey, {Journey: "j", Customer: "c", Key: "other"}},
 		Definition: journey.DefinitionKey{Journey: "j", Version: "v"},
 	})
+	if f.Instance == nil || f.Effect == nil || f.Input == nil || f.Definition == nil {
+		t.Fatalf("what was written is not there: %+v", f)
+	}
 	same(t, "instance", *f.Instance, in)
 	same(t, "open instances", f.Instances, []journey.InstanceRow{in})
 	same(t, "effect", *f.Effect, ef)
@@ -773,6 +776,9 @@ func storeConcurrentWrites(t testing.TB, s journey.Store) {
 		wg.Go(func() {
 			for done := 0; done < each; {
 				f, err := s.Get(context.Background(), journey.Lookup{Customer: "c", Instance: "i"})
+				if err == nil && f.Instance == nil {
+					err = errors.New("the instance that was written is not there")
+				}
 				if err == nil {
 					f.Instance.Instance.Seq++
 					f.Contact.Row.Sent = append(slices.Clip(f.Contact.Row.Sent), contact.Sent{Key: "k", At: day0})
