@@ -524,7 +524,7 @@ func (ln *lane) look(ctx context.Context, account string, without time.Time, f f
 	s, cached := ln.cache[account]
 	if cached = cached && shows(s); cached {
 		have = s.Seq
-		if s.home != nil && l.store.(*MemoryStore).seq(s.home) == have {
+		if memory, ok := l.store.(*MemoryStore); ok && s.home != nil && memory.seq(s.home) == have {
 			f(s)
 			ln.mu.Unlock()
 			return nil

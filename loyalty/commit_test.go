@@ -86,6 +86,9 @@ func TestALeadersCancellationDoesNotStopTheWrite(t *testing.T) {
 		time.AfterFunc(500*time.Millisecond, cancel)
 		r, err := l.Post(ctx, earnOne(1))
 		require.NoError(t, err)
+		b, err := l.Balance(t.Context(), "m1", "", loyalty.AsOf{})
+		require.NoError(t, err)
+		require.Equal(t, r.Balance(), b)
 		require.Equal(t, int64(1), r.Balance().Total())
 	})
 }

@@ -371,7 +371,11 @@ func (d *desk) post(decided []Transaction) Posting {
 		p.Transactions = slices.Clip(d.txs[txs:])
 	}
 	for i, s := range d.touched {
-		d.changes = append(d.changes, AccountChange{Expect: d.before[i].Seq, Before: d.before[i].Hash, Account: s.head(), home: s.home})
+		change := AccountChange{Expect: d.before[i].Seq, Before: d.before[i].Hash, Account: s.head()}
+		if d.direct {
+			change.home = s.home
+		}
+		d.changes = append(d.changes, change)
 		for _, l := range s.dirtyLots {
 			d.rows = append(d.rows, *l)
 		}
