@@ -96,5 +96,6 @@ func page[T any](all []T, from, limit int) []T {
 	if from < 0 {
 		return nil
 	}
-	return slices.Clone(all[from:min(from+limit, len(all))])
+	rest := all[from:]
+	return slices.Clone(rest[:min(limit, len(rest))]) // a limit may be of any size
 }
