@@ -100,7 +100,9 @@
 //   - Distribution: keys begin with the program, which is the same for all: on
 //     CockroachDB accounts spread within it, as they come in no order; on Citus
 //     distribute by account where transactions are read by account, and know that
-//     loyalty_entry and loyalty_change go by key.
+//     loyalty_entry and loyalty_change go by key. CockroachDB also wants
+//     enable_multiple_modifications_of_table = on in the session: a commit changes
+//     different rows of a table in parts of one statement.
 //   - Vacuum: loyalty_account and loyalty_lot are rewritten by every redemption; lower
 //     autovacuum_vacuum_scale_factor to 0.02 for them. The rest is append-only.
 //   - Retention: none. Transactions are the proof of every balance, and each is chained

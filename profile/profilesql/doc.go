@@ -78,8 +78,8 @@
 //     profile_customer, profile_evidence and profile_change_new.
 //   - Distribution: the keys are profile_event.id, evidence, (kind, value) and
 //     customer; none ascends but profile_change.seq. CockroachDB wants
-//     sql.multiple_modifications_of_table.enabled, because a commit may insert and
-//     update different rows of a table in one statement. Arrival numbers come from
+//     enable_multiple_modifications_of_table = on in the session, because a commit may
+//     insert and update different rows of a table in one statement. Arrival numbers come from
 //     a sequence: they need be unique, and only roughly in order.
 //   - Retention: the feed by [Store.PurgeChanges], visitors and the content of old
 //     events by [profile.Directory.Retain], which leaves right what was derived from

@@ -58,7 +58,9 @@
 //   - Pool: two connections, one for commits and one for those who read the feed.
 //   - Distribution: segment_transition and segment_input are keyed by ascending numbers,
 //     which lie together: good on one server, one hot range on CockroachDB. Spread them
-//     by a hash index there (USING HASH), or keep these tables on one node.
+//     by a hash index there (USING HASH), or keep these tables on one node. It also
+//     wants enable_multiple_modifications_of_table = on in the session: a commit changes
+//     different rows of a table in parts of one statement.
 //   - Vacuum: segment_head and segment_checkpoint are rewritten all the time, and
 //     segment_input empties at each checkpoint; set autovacuum_vacuum_scale_factor to
 //     0.02 for segment_input and a fillfactor of 50 for segment_head.
