@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,12 +26,15 @@ func TestClonedMemoryStore(t *testing.T) {
 // recorder is a testing.TB that keeps what it is told.
 type recorder struct {
 	testing.TB
+	mu     sync.Mutex
 	errors []string
 }
 
 func (r *recorder) Helper() {}
 
 func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
 }
 
@@ -66,7 +70,8 @@ type broken struct {
 	next   func(*journey.Memory) (time.Time, error)
 	purge  func(*journey.Memory, journey.Purge) (int, error)
 	stale  bool
-	was    *journey.Memory // as it was before the last commit
+	mu     *sync.Mutex
+	was    *journey.Memory // as it was before the last commit; mu guards it
 }
 
 // versions is a fault of Commit that changes the rows first.
@@ -84,7 +89,9 @@ func (b *broken) Commit(ctx context.Context, x *journey.Batch) error {
 		return b.commit(b.Memory, x)
 	}
 	if b.stale {
+		b.mu.Lock()
 		b.was = b.Memory.Clone()
+		b.mu.Unlock()
 	}
 	return b.Memory.Commit(ctx, x)
 }
@@ -93,8 +100,11 @@ func (b *broken) Get(ctx context.Context, l journey.Lookup) (journey.Found, erro
 	if b.get != nil && ctx.Err() == nil {
 		return b.get(b.Memory, l)
 	}
-	if was := b.was; was != nil {
-		b.was = nil
+	b.mu.Lock()
+	was := b.was
+	b.was = nil
+	b.mu.Unlock()
+	if was != nil {
 		return was.Get(ctx, l)
 	}
 	return b.Memory.Get(ctx, l)
@@ -303,7 +313,7 @@ func TestTheSuiteCatchesBrokenStores(t *testing.T) {
 		found := 0
 		for _, c := range storeCases {
 			b := fault
-			b.Memory = journey.NewMemory()
+			b.Memory, b.mu = journey.NewMemory(), &sync.Mutex{}
 			if len(failures(t, func(tb testing.TB) { c.run(tb, &b) })) > 0 {
 				found++
 			}
