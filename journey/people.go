@@ -79,15 +79,17 @@ func (e *Engine) Erase(ctx context.Context, id profile.ID) error {
 // customer, and the rule allows one at a time, the one started first goes on and the
 // other ends. After a split, what is under way stays with the
 // ID that it has. Waits for a date that a changed trait holds, and conditions on it, are
-// looked at again. An erasure removes everything. Whether a restriction stops or
-// resumes, the change does not say: see [Engine.Restrict]. Other changes are of no
-// concern. Applying a change again changes nothing.
+// looked at again. A restriction stops every message, until it is lifted. An erasure
+// removes everything. Other changes are of no concern. Applying a change again
+// changes nothing.
 func (e *Engine) Apply(ctx context.Context, c profile.Change) error {
 	switch c.Kind {
 	case profile.Merged:
 		return e.merge(ctx, c.Other, c.Profile)
 	case profile.TraitChanged:
 		return e.recount(ctx, c)
+	case profile.Restricted, profile.Resumed:
+		return e.Restrict(ctx, c.Profile, c.Kind == profile.Restricted)
 	case profile.Erased:
 		// A row of a former ID names it in Other.
 		if c.Other != "" {

@@ -92,6 +92,15 @@ func TestRestrictedCustomersGetNothing(t *testing.T) {
 	d.does("2", "go", "li")
 	d.after(24 * time.Hour)
 	require.Len(t, d.sent, 1)
+
+	require.NoError(t, d.Apply(ctx, profile.Change{Kind: profile.Restricted, Profile: "li"}), "as the directory tells it")
+	d.does("3", "go", "li")
+	d.after(24 * time.Hour)
+	require.Len(t, d.sent, 1)
+	require.NoError(t, d.Apply(ctx, profile.Change{Kind: profile.Resumed, Profile: "li"}))
+	d.does("4", "go", "li")
+	d.after(24 * time.Hour)
+	require.Len(t, d.sent, 2)
 }
 
 func TestConsentFromTheDirectory(t *testing.T) {

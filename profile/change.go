@@ -20,13 +20,14 @@ const (
 	Retracted                          // evidence was removed with its events
 	Merged                             // Other ended and lives on in Profile
 	Split                              // Other came out of Profile
-	Restricted                         // processing was stopped or resumed
+	Restricted                         // processing was stopped
 	Erased                             // the person was erased
+	Resumed                            // processing may go on
 )
 
 var changeKindNames = [...]string{
 	"unknown", "created", "observed", "trait", "consent", "linked", "unlinked",
-	"retracted", "merged", "split", "restricted", "erased",
+	"retracted", "merged", "split", "restricted", "erased", "resumed",
 }
 
 func (k ChangeKind) String() string {

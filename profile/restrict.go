@@ -7,7 +7,8 @@ import (
 
 // Restrict stops the processing of a customer's data, by a present or former
 // ID: [Directory.May] answers no to everything, [Profile].Restricted is set and
-// the feed tells those who act. Events are still recorded. The mark is on the
+// the feed tells those who act: segment takes the customer out of every
+// audience, journey stops every message. Events are still recorded. The mark is on the
 // evidence, so a profile that unites restricted evidence with other is
 // restricted. To restrict again changes nothing. Errors as for
 // [Directory.Resolve], and [ErrInvalidDecision].
@@ -39,7 +40,11 @@ func (d *Directory) restrict(ctx context.Context, id ID, by Decision, on bool) e
 			}
 		}
 		if changed {
-			g.feed.add(change{kind: Restricted, profile: c.id(), at: g.feed.clock(g.now())})
+			kind := Restricted
+			if !on {
+				kind = Resumed
+			}
+			g.feed.add(change{kind: kind, profile: c.id(), at: g.feed.clock(g.now())})
 		}
 		return nil
 	})

@@ -227,7 +227,7 @@ func (e *Engine) read(ctx context.Context, c *profile.Change) (in input, err err
 		case !absent(err):
 			return in, fmt.Errorf("segment: read event: %w", err)
 		}
-	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
+	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Resumed, profile.Erased:
 		for _, id := range []profile.ID{c.Profile, c.Other} {
 			switch {
 			case id == "":
@@ -345,6 +345,10 @@ func (e *Engine) behind(l *leafState, d uint32, floor int64) bool {
 
 // apply takes in a change at the clock.
 func (e *Engine) apply(c *profile.Change, in input) {
+	if (c.Kind == profile.Observed || c.Kind == profile.TraitChanged) && e.dismissed(c.Profile) {
+		delete(e.ahead.events, c.Event)
+		return
+	}
 	why := cause{Cause: Cause{Kind: ByIdentity, Change: c.Seq}, floor: e.clock, mode: c.Mode}
 	switch c.Kind {
 	case profile.Created:
@@ -383,7 +387,7 @@ func (e *Engine) apply(c *profile.Change, in input) {
 			}
 			e.assign(col, d, v)
 		}
-	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Erased:
+	case profile.Unlinked, profile.Retracted, profile.Merged, profile.Split, profile.Restricted, profile.Resumed, profile.Erased:
 		for _, l := range in.Loaded {
 			if l.There {
 				e.replace(e.admit(l.ID), &l.Record, why)
@@ -422,6 +426,13 @@ func (r *recalled) member(c *compiled, t int64) (bool, int64) { return eval(r, c
 func (e *Engine) known(id profile.ID) bool {
 	d, ok := e.dict.find(id)
 	return ok && e.alive.has(d)
+}
+
+// dismissed reports whether a customer went, or is restricted: whatever they do
+// counts for nothing until a change of who they are brings them back, read anew.
+func (e *Engine) dismissed(id profile.ID) bool {
+	d, ok := e.dict.find(id)
+	return ok && !e.alive.has(d)
 }
 
 // admit gives the number of a customer, who comes to be if need be.

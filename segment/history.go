@@ -20,7 +20,8 @@ import (
 type History interface {
 	// Get gives the golden traits of a customer, and the present ID where a
 	// former one is asked for. The error matches profile.ErrNotFound or
-	// profile.ErrGone for one who is not there.
+	// profile.ErrGone for one who is not there. One who is Restricted is in no
+	// segment until processing may go on.
 	Get(ctx context.Context, id profile.ID) (profile.Profile, error)
 	// Timeline yields the customer's events; errors as for Get.
 	Timeline(ctx context.Context, id profile.ID) iter.Seq2[profile.Event, error]
@@ -36,7 +37,7 @@ func absent(err error) bool {
 }
 
 // load reads all that is known of a customer; ok is false for one who is not
-// there or lives on under another ID.
+// there, lives on under another ID, or is restricted.
 func load(ctx context.Context, h History, id profile.ID) (r Record, ok bool, err error) {
 	p, err := h.Get(ctx, id)
 	switch {
@@ -44,7 +45,7 @@ func load(ctx context.Context, h History, id profile.ID) (r Record, ok bool, err
 		return r, false, nil
 	case err != nil:
 		return r, false, fmt.Errorf("segment: read traits: %w", err)
-	case p.ID != id:
+	case p.ID != id, p.Restricted:
 		return r, false, nil
 	}
 	r = Record{ID: id, Traits: make(profile.Values, len(p.Traits))}
